@@ -1,0 +1,33 @@
+import type { Duplex } from 'node:stream';
+import type { GatewayConfig, TunnelUser } from '@borealis/contract';
+
+/** One SSH connection that has proved who it is. */
+export interface Tunnel {
+  id: string;
+  /** The user as the configuration had it when the tunnel opened; look it up again by name for what is allowed now. */
+  user: TunnelUser;
+  /** The client's address, for events and limits. */
+  address: string;
+}
+
+/** Which server of the cluster a channel was opened to. */
+export type Target = 'primary' | 'replica';
+
+/**
+ * The PostgreSQL side of the gateway, as the SSH side sees it. A channel is a Duplex with real backpressure both ways:
+ * `end` means that the client sent EOF, `close` without it that the tunnel is gone.
+ */
+export interface SqlFront {
+  /** Takes over one forwarded connection. Never throws; every failure ends that channel alone. */
+  accept(channel: Duplex, tunnel: Tunnel, target: Target): void;
+  /** Runs by a new configuration from now on: sessions of roles that are gone end with 57P01, the rest go on. */
+  reload(config: GatewayConfig): void;
+  /** Ends the sessions of these roles with 57P01. */
+  closeRoles(roles: readonly string[]): void;
+  /** Sessions that are logged in. */
+  readonly sessions: number;
+  /** Metric label to count, for the control socket's status. */
+  readonly counters: Readonly<Record<string, number>>;
+  /** Ends every session with 57P01; resolves when their servers are closed. */
+  close(): Promise<void>;
+}
