@@ -6,6 +6,11 @@ export interface ConnInfo {
   ADDON_ID: string;
   API_BASE_URL: string;
   CLIENT_APP_JWT: string;
+  /**
+   * PEM of the authority that signed the database's certificate, so that clients can verify it (`verify-full`). The published
+   * clients pass over keys they do not know. The buildpack writes it to `$HOME/.borealis-pg/ca.pem`.
+   */
+  POSTGRES_CA_CERTIFICATE: string;
   POSTGRES_DB_NAME: string;
   POSTGRES_PORT: string;
   POSTGRES_READER_HOST: string;

@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util';
+import { ConfigError, readConfig } from './config.js';
+import { doctor } from './doctor.js';
+import { runDyno } from './dyno.js';
+import { readEnvironment } from './env-file.js';
+import { explain, Failure } from './failure.js';
+import { PROJECT } from './local-settings.js';
+import { PlatformClient } from './platform-client.js';
+import { up } from './up.js';
+
+const HELP = `borealis: run Borealis Isolated Postgres on this machine
+
+Usage
+  borealis up [--once]                 start everything and stay; --once: take the tour, stop, and tell by the exit status
+  borealis dyno -a APP -- CMD…         run a command the way a dyno of that app would
+  borealis doctor [--json]             look at this machine and say what is fine, what is missing and what it means
+  borealis help                        this text
+
+Examples
+  borealis up
+  borealis dyno -a my-app -- psql -c 'select version()'
+  borealis doctor --json
+
+Settings are environment variables: docs/reference/config.md lists them.
+`;
+
+async function runUp(args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: { once: { type: 'boolean', default: false }, guided: { type: 'boolean', default: false } },
+  });
+  return up({ config: readConfig(process.env, PROJECT), once: values.once, guided: values.guided });
+}
+
+async function runDynoCommand(args: string[]): Promise<number> {
+  const split = args.indexOf('--');
+  const { values } = parseArgs({
+    args: split < 0 ? args : args.slice(0, split),
+    options: { app: { type: 'string', short: 'a' }, slug: { type: 'string' } },
+  });
+  const command = split < 0 ? [] : args.slice(split + 1);
+  if (!values.app || command.length === 0)
+    throw new Failure('Say which app and which command: borealis dyno -a APP -- CMD…');
+  const config = readConfig(process.env, PROJECT);
+  const environment =
+    process.env.PLATFORM_URL && process.env.HEROKU_API_KEY ? process.env : await readEnvironment(config.home);
+  if (!environment) throw new Failure(`Borealis is not running on ${config.home}: start it with "npm start".`);
+  const platform = new PlatformClient(environment.PLATFORM_URL!, environment.HEROKU_API_KEY!);
+  const result = await runDyno(platform, {
+    app: values.app,
+    command,
+    output: 'inherit',
+    ...(values.slug ? { slug: values.slug } : {}),
+  });
+  return result.status;
+}
+
+async function runDoctor(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } });
+  return doctor(readConfig(process.env, PROJECT), values.json);
+}
+
+const commands: Record<string, (args: string[]) => Promise<number>> = {
+  up: runUp,
+  dyno: runDynoCommand,
+  doctor: runDoctor,
+  help: async () => {
+    process.stdout.write(HELP);
+    return 0;
+  },
+};
+
+async function main([name = 'help', ...args]: string[]): Promise<number> {
+  const command = commands[name === '--help' || name === '-h' ? 'help' : name];
+  if (!command) throw new Failure(`There is no command "${name}"; there are ${Object.keys(commands).join(', ')}.`);
+  return command(args);
+}
+
+/** Errors of `parseArgs` are sentences already. */
+function sentenceOf(error: unknown): string | null {
+  if (error instanceof ConfigError) return error.message;
+  const code = (error as NodeJS.ErrnoException | null)?.code;
+  if (typeof code === 'string' && code.startsWith('ERR_PARSE_ARGS'))
+    return `${(error as Error).message} See "borealis help".`;
+  return explain(error);
+}
+
+main(process.argv.slice(2)).then(
+  (status) => process.exit(status),
+  (error) => {
+    const sentence = sentenceOf(error);
+    process.stderr.write(`${sentence ?? (error as Error)?.stack ?? error}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,134 @@
+import { resolve } from 'node:path';
+import { TUNNEL_HOST } from '@borealis/contract';
+import { z } from 'zod';
+
+/** One environment variable: what it means, and what holds when it is not set. */
+interface Setting {
+  doc: string;
+  schema: z.ZodType;
+  shownDefault: string;
+  secret?: true;
+}
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const ports = z.string().regex(/^\d{4,5}-\d{4,5}$/, 'must be a range like 22000-22999');
+
+/** Every environment variable that `borealis` reads; `docs/reference/config.md` is made from this table. */
+export const SETTINGS = {
+  BOREALIS_HOME: {
+    doc: 'The one directory where all state lives.',
+    schema: z.string().min(1).default('.borealis'),
+    shownDefault: '`.borealis` in the project',
+  },
+  BOREALIS_CACHE: {
+    doc: 'Where fetched PostgreSQL releases are kept, shared by every home of this machine.',
+    schema: z.string().min(1).optional(),
+    shownDefault: '`/var/cache/borealis` as root, else `~/.cache/borealis`',
+  },
+  BOREALIS_PLATFORM_PORT: {
+    doc: 'TCP port of the local platform on 127.0.0.1; 0 takes any free one.',
+    schema: port.default(5080),
+    shownDefault: '5080',
+  },
+  BOREALIS_API_PORT: {
+    doc: 'TCP port of the service (Partner API, add-on API) on 127.0.0.1; 0 takes any free one.',
+    schema: port.default(5081),
+    shownDefault: '5081',
+  },
+  BOREALIS_TUNNEL_HOST: {
+    doc: 'The host name in database URLs. It must resolve to the loopback address where the clients run.',
+    schema: z.string().min(1).default(TUNNEL_HOST),
+    shownDefault: `\`${TUNNEL_HOST}\``,
+  },
+  BOREALIS_GATEWAY_PUBLIC_HOST: {
+    doc: 'The name or address under which gateways are reached from outside; what the API and config vars then say.',
+    schema: z.string().min(1).optional(),
+    shownDefault: 'none: gateways answer on loopback only',
+  },
+  BOREALIS_GATEWAY_BIND: {
+    doc: 'The address that gateways listen on when they have a public host.',
+    schema: z.string().min(1).default('0.0.0.0'),
+    shownDefault: '`0.0.0.0`',
+  },
+  BOREALIS_GATEWAY_PORTS: {
+    doc: 'The range of ports that public gateways take one each from, for life.',
+    schema: ports.default('22000-22999'),
+    shownDefault: '`22000-22999`',
+  },
+  BOREALIS_MASTER_KEY: {
+    doc: 'The key that encrypts every stored secret: 32 bytes in base64. Without it a 0600 file in the home is made and used.',
+    schema: z
+      .string()
+      .refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64')
+      .optional(),
+    shownDefault: '`master.key` in the home',
+    secret: true,
+  },
+  BOREALIS_OWNER_EMAIL: {
+    doc: 'E-mail address of the first user of the local platform.',
+    schema: z.email().default('dev@example.com'),
+    shownDefault: '`dev@example.com`',
+  },
+} as const satisfies Record<string, Setting>;
+
+export interface Config {
+  home: string;
+  platformPort: number;
+  apiPort: number;
+  tunnelHost: string;
+  gatewayPublicHost: string | null;
+  gatewayBind: string;
+  gatewayPorts: { first: number; last: number };
+  masterKey: string | null;
+  ownerEmail: string;
+}
+
+/** A setting that cannot be used; the message names it and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+function read<K extends keyof typeof SETTINGS>(
+  name: K,
+  env: NodeJS.ProcessEnv,
+): z.infer<(typeof SETTINGS)[K]['schema']> {
+  const raw = env[name];
+  const result = SETTINGS[name].schema.safeParse(raw === '' ? undefined : raw);
+  if (result.success) return result.data as z.infer<(typeof SETTINGS)[K]['schema']>;
+  throw new ConfigError(`${name} cannot be used: ${result.error.issues[0]?.message ?? 'bad value'}.`);
+}
+
+/** Reads every setting, with defaults; throws a `ConfigError` on the first that cannot be used. */
+export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Config {
+  const [first = 0, last = 0] = read('BOREALIS_GATEWAY_PORTS', env).split('-').map(Number);
+  if (first > last || last > 65_535)
+    throw new ConfigError('BOREALIS_GATEWAY_PORTS cannot be used: must be a range like 22000-22999.');
+  return {
+    home: resolve(projectDirectory, read('BOREALIS_HOME', env)),
+    platformPort: read('BOREALIS_PLATFORM_PORT', env),
+    apiPort: read('BOREALIS_API_PORT', env),
+    tunnelHost: read('BOREALIS_TUNNEL_HOST', env),
+    gatewayPublicHost: read('BOREALIS_GATEWAY_PUBLIC_HOST', env) ?? null,
+    gatewayBind: read('BOREALIS_GATEWAY_BIND', env),
+    gatewayPorts: { first, last },
+    masterKey: read('BOREALIS_MASTER_KEY', env) ?? null,
+    ownerEmail: read('BOREALIS_OWNER_EMAIL', env),
+  };
+}
+
+/** The reference page: one row a variable. */
+export function configReference(): string {
+  const rows = Object.entries(SETTINGS).map(
+    ([name, setting]) => `| \`${name}\` | ${setting.doc} | ${setting.shownDefault} |`,
+  );
+  return [
+    '# Configuration',
+    '',
+    'Environment variables that `npm start` and `borealis` read. This page is made from `packages/borealis/src/config.ts`.',
+    '',
+    '| variable | meaning | default |',
+    '| --- | --- | --- |',
+    ...rows,
+    '',
+  ].join('\n');
+}

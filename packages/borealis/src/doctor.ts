@@ -1,0 +1,113 @@
+import { spawnSync } from 'node:child_process';
+import { createServer } from 'node:net';
+import { POSTGRES_MAJORS } from '@borealis/contract';
+import { cacheDirectory, isCached, offeredRelease } from '@borealis/postgres';
+import type { Config } from './config.js';
+import { readEnvironment } from './env-file.js';
+import { platformRefusal } from './requirements.js';
+
+interface Finding {
+  subject: string;
+  state: 'ok' | 'note' | 'problem';
+  sentence: string;
+}
+
+const program = (name: string, args: string[], why: string, needed: boolean): Finding => {
+  const there = spawnSync(name, args, { stdio: 'ignore' }).error === undefined;
+  if (there) return { subject: name, state: 'ok', sentence: `${name} is there.` };
+  return { subject: name, state: needed ? 'problem' : 'note', sentence: `${name} is missing: ${why}.` };
+};
+
+function isolation(): Finding {
+  if (process.getuid?.() === 0 && process.platform === 'linux') {
+    return {
+      subject: 'isolation',
+      state: 'ok',
+      sentence: 'Running as root: every cluster and every gateway has an operating-system user of its own.',
+    };
+  }
+  return {
+    subject: 'isolation',
+    state: 'note',
+    sentence:
+      'Running as an ordinary user: all clusters and gateways run as you and are one trust domain; what one of them could be made to do, it could do to all.',
+  };
+}
+
+/** Whether gateways can have 127.x.y.z:22, which anything on 0.0.0.0:22 prevents. */
+async function gatewayAddresses(): Promise<Finding> {
+  const canBind = await new Promise<boolean>((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(22, '127.99.99.99', () => server.close(() => resolve(true)));
+  });
+  return canBind
+    ? {
+        subject: 'gateway addresses',
+        state: 'ok',
+        sentence: 'Gateways get an address of their own on port 22 (127.x.y.z:22).',
+      }
+    : {
+        subject: 'gateway addresses',
+        state: 'note',
+        sentence: 'Gateways get a high port on 127.0.0.1: port 22 of loopback addresses cannot be used here.',
+      };
+}
+
+async function releases(): Promise<Finding> {
+  const cached: string[] = [];
+  for (const major of POSTGRES_MAJORS) {
+    const { version } = offeredRelease(major);
+    if (await isCached(version, cacheDirectory())) cached.push(version);
+  }
+  const list = cached.length > 0 ? cached.join(', ') : 'none';
+  return {
+    subject: 'PostgreSQL releases',
+    state: 'ok',
+    sentence: `In the cache: ${list}; others are fetched from npm when first asked for.`,
+  };
+}
+
+function encryption(): Finding {
+  return {
+    subject: 'encryption at rest',
+    state: 'note',
+    sentence:
+      'Database files are not encrypted by Borealis in this version: use an encrypted disk. Stored passwords and keys are encrypted.',
+  };
+}
+
+/** Looks at the machine; prints findings; returns 1 when something needed is missing, else 0. */
+export async function doctor(config: Config, json: boolean): Promise<number> {
+  const refusal = platformRefusal(process.platform, process.arch);
+  const running = await readEnvironment(config.home);
+  const findings: Finding[] = [
+    refusal
+      ? { subject: 'platform', state: 'problem', sentence: refusal.message }
+      : {
+          subject: 'platform',
+          state: 'ok',
+          sentence: `${process.platform}-${process.arch}, Node.js ${process.versions.node}.`,
+        },
+    program('ssh', ['-V'], 'tunnels are opened with it (package openssh-client)', true),
+    program('bash', ['--version'], 'dynos start in it', true),
+    program('tar', ['--version'], 'PostgreSQL releases come as archives', true),
+    program('psql', ['--version'], '"heroku borealis-pg:psql" needs it (package postgresql-client)', false),
+    isolation(),
+    await gatewayAddresses(),
+    await releases(),
+    encryption(),
+    running
+      ? {
+          subject: 'running',
+          state: 'ok',
+          sentence: `Running on ${config.home}: platform ${running.PLATFORM_URL}, service ${running.ADDON_API_URL}.`,
+        }
+      : { subject: 'running', state: 'note', sentence: `Not running on ${config.home}.` },
+  ];
+  if (json) process.stdout.write(`${JSON.stringify(findings, null, 2)}\n`);
+  else
+    for (const { state, sentence } of findings)
+      process.stdout.write(`${{ ok: '✓', note: '•', problem: '✗' }[state]} ${sentence}\n`);
+  return findings.some(({ state }) => state === 'problem') ? 1 : 0;
+}

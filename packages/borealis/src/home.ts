@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { access, chmod, constants, lstat, mkdir, open, readFile, readlink, rm, stat, symlink } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Failure } from './failure.js';
+import { isAlive, startTimeOf } from './process-identity.js';
+
+/** True when every directory above `path` lets other users of the machine pass. */
+async function isOpenToOthers(path: string): Promise<boolean> {
+  for (let directory = dirname(path); ; directory = dirname(directory)) {
+    const info = await stat(directory).catch(() => null);
+    if (info && (info.mode & 0o001) === 0) return false;
+    if (directory === dirname(directory)) return true;
+  }
+}
+
+/**
+ * As root PostgreSQL runs as users of its own, which cannot pass a closed directory (a project under /root, say). State then
+ * lives under /var/lib/borealis and the home is a link to it.
+ */
+async function placeForRoot(home: string, say: (line: string) => void): Promise<string> {
+  const info = await lstat(home).catch(() => null);
+  if (info?.isSymbolicLink()) return resolve(dirname(home), await readlink(home));
+  if (await isOpenToOthers(home)) return home;
+  if (info)
+    throw new Failure(
+      `${home} lies in a directory that other users cannot enter, and PostgreSQL does not run as root: set BOREALIS_HOME to an open place.`,
+    );
+  const real = join('/var/lib/borealis', createHash('sha256').update(home).digest('hex').slice(0, 12));
+  await mkdir(real, { recursive: true, mode: 0o711 });
+  await mkdir(dirname(home), { recursive: true });
+  await symlink(real, home);
+  say(
+    `This folder is closed to other users and PostgreSQL does not run as root, so data lives in ${real} (linked from ${home}).`,
+  );
+  return real;
+}
+
+/** Makes or adopts the home directory and returns its real path. */
+export async function ensureHome(home: string, say: (line: string) => void): Promise<string> {
+  const root = process.getuid?.() === 0;
+  const real = root ? await placeForRoot(home, say) : home;
+  await mkdir(real, { recursive: true, mode: root ? 0o711 : 0o700 });
+  await chmod(real, root ? 0o711 : 0o700);
+  await access(real, constants.W_OK);
+  return real;
+}
+
+interface LockOwner {
+  pid: number;
+  startTime: string | null;
+}
+
+async function readOwner(file: string): Promise<LockOwner | null> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as LockOwner;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes the home for this process; throws a `Failure` while another `borealis up` has it. Returns the release. */
+export async function lockHome(home: string): Promise<() => Promise<void>> {
+  const file = join(home, 'up.lock');
+  const owner = existsSync(file) ? await readOwner(file) : null;
+  if (owner && isAlive(owner.pid, owner.startTime)) {
+    throw new Failure(
+      `Borealis is already running on ${home} (process ${owner.pid}): stop it first, or set BOREALIS_HOME to another directory.`,
+    );
+  }
+  await rm(file, { force: true });
+  const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST')
+      throw new Failure(`Borealis is being started on ${home} by another process at this moment.`);
+    throw error;
+  });
+  await handle.writeFile(JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) } satisfies LockOwner));
+  await handle.close();
+  return () => rm(file, { force: true });
+}

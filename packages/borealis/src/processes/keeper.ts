@@ -1,0 +1,21 @@
+import { join } from 'node:path';
+import { startKeeper } from '@borealis/engine-local';
+import { cacheDirectory } from '@borealis/postgres';
+import { PROJECT, processConfig } from '../local-settings.js';
+import { openLog } from '../log.js';
+import { runProcess } from './run.js';
+
+await runProcess(async () => {
+  const config = processConfig();
+  const keeper = await startKeeper({
+    home: config.home,
+    cacheDir: cacheDirectory(),
+    gatewayBundle: join(PROJECT, 'packages/gateway/dist/bundle'),
+    tunnelHost: config.tunnelHost,
+    publicGateway: config.gatewayPublicHost
+      ? { host: config.gatewayPublicHost, bind: config.gatewayBind, ports: config.gatewayPorts }
+      : null,
+    log: openLog(config.home, 'keeper'),
+  });
+  return { stop: () => keeper.stop({ clusters: true }) };
+});

@@ -1,0 +1,34 @@
+import { SERVICE_SLUG } from '@borealis/contract';
+import { createControlClient, createEngineClient, keeperSocket } from '@borealis/engine-local';
+import { createService } from '@borealis/service';
+import { processConfig } from '../local-settings.js';
+import { openLog } from '../log.js';
+import { ensureCredentials, ensureMasterKey } from '../secrets.js';
+import { runProcess } from './run.js';
+
+await runProcess(async () => {
+  const config = processConfig();
+  const credentials = await ensureCredentials(config.home);
+  const socket = keeperSocket(config.home);
+  const service = await createService({
+    database: await createControlClient(socket).ensureControlDatabase(),
+    engine: createEngineClient(socket),
+    masterKey: await ensureMasterKey(config.home, config.masterKey),
+    config: {
+      host: '127.0.0.1',
+      port: config.apiPort,
+      platformUrl: `http://127.0.0.1:${config.platformPort}`,
+      publicUrl: `http://127.0.0.1:${config.apiPort}`,
+      manifest: {
+        id: SERVICE_SLUG,
+        password: credentials.partnerPassword,
+        oauthClientSecret: credentials.oauthClientSecret,
+      },
+      tunnelHost: config.tunnelHost,
+      operatorToken: credentials.operatorToken,
+    },
+    log: openLog(config.home, 'service'),
+  });
+  await service.listen();
+  return service;
+});

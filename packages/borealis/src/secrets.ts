@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { randomPassword, Secret } from '@borealis/contract';
+import { z } from 'zod';
+import { readIfThere, writeDurably } from './durable-file.js';
+import { Failure } from './failure.js';
+
+const credentials = z.object({
+  partnerPassword: z.string(),
+  oauthClientSecret: z.string(),
+  ssoSalt: z.string(),
+  operatorToken: z.string(),
+  ownerToken: z.string(),
+});
+
+/** What the processes of one home prove themselves with to each other; made once, kept in a 0600 file. */
+export type Credentials = z.infer<typeof credentials>;
+
+/** Adopts the home's credentials or makes them. */
+export async function ensureCredentials(home: string): Promise<Credentials> {
+  const file = join(home, 'credentials.json');
+  const text = await readIfThere(file);
+  if (text !== null) return credentials.parse(JSON.parse(text));
+  const fresh: Credentials = {
+    partnerPassword: randomPassword(),
+    oauthClientSecret: randomPassword(),
+    ssoSalt: randomPassword(),
+    operatorToken: randomPassword(),
+    ownerToken: `HRKU-${randomPassword()}`,
+  };
+  await writeDurably(file, `${JSON.stringify(fresh, null, 2)}\n`);
+  return fresh;
+}
+
+/** The key that every stored secret is encrypted under: the configured one, else the home's 0600 file, made at first. */
+export async function ensureMasterKey(home: string, configured: string | null): Promise<Secret<Buffer>> {
+  if (configured !== null) return new Secret(Buffer.from(configured, 'base64'));
+  const file = join(home, 'master.key');
+  const text = await readIfThere(file);
+  if (text === null) {
+    const key = randomBytes(32);
+    await writeDurably(file, `${key.toString('base64')}\n`);
+    return new Secret(key);
+  }
+  const key = Buffer.from(text.trim(), 'base64');
+  if (key.length !== 32) throw new Failure(`${file} does not hold a master key: 32 bytes in base64 are needed.`);
+  return new Secret(key);
+}

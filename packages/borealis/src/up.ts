@@ -1,0 +1,184 @@
+import { existsSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { createEngineClient, keeperSocket } from '@borealis/engine-local';
+import type { Config } from './config.js';
+import { writeDurably } from './durable-file.js';
+import { type Environment, writeEnvironment } from './env-file.js';
+import { ensureHome, lockHome } from './home.js';
+import { OperatorClient } from './operator-client.js';
+import { PlatformClient } from './platform-client.js';
+import { choosePorts } from './ports.js';
+import { ensurePrograms, platformRefusal } from './requirements.js';
+import { type Credentials, ensureCredentials, ensureMasterKey } from './secrets.js';
+import { type SupervisedProcess, supervise } from './supervisor.js';
+import { Steps } from './terminal.js';
+import { tour } from './tour/tour.js';
+
+export interface UpOptions {
+  config: Config;
+  /** End after the tour instead of staying in the foreground. */
+  once: boolean;
+  /** Give the tour at the first start (`npm start`); `borealis up` alone does not. */
+  guided: boolean;
+}
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Everything that runs, and the way to end it in the right order: who asks first, then what is asked. */
+class Installation {
+  readonly #processes: SupervisedProcess[] = [];
+
+  async start(name: 'keeper' | 'platform' | 'service', env: NodeJS.ProcessEnv): Promise<void> {
+    const module = fileURLToPath(new URL(`./processes/${name}.js`, import.meta.url));
+    this.#processes.unshift(await supervise({ name, module, env, onRestart: say }));
+  }
+
+  async stop(): Promise<void> {
+    for (const process of this.#processes) await process.stop(60);
+  }
+}
+
+async function startEverything(
+  installation: Installation,
+  config: Config,
+  env: NodeJS.ProcessEnv,
+  steps: Steps,
+): Promise<void> {
+  await steps.run('Starting the keeper of the databases', () => installation.start('keeper', env));
+  await steps.run('Starting the service and its control database', () => installation.start('service', env));
+  await steps.run(`Starting the local platform on http://127.0.0.1:${config.platformPort}`, () =>
+    installation.start('platform', env),
+  );
+}
+
+async function describe(config: Config, credentials: Credentials): Promise<Environment> {
+  const platform = `http://127.0.0.1:${config.platformPort}`;
+  const service = `http://127.0.0.1:${config.apiPort}`;
+  const caFile = join(config.home, 'ca.pem');
+  await writeDurably(caFile, await createEngineClient(keeperSocket(config.home)).caCertificate(), 0o644);
+  return {
+    HEROKU_HOST: platform,
+    HEROKU_API_KEY: credentials.ownerToken,
+    HEROKU_PARTICLEBOARD_URL: platform,
+    HEROKU_BUILDPACK_REGISTRY_URL: platform,
+    BOREALIS_PG_API_BASE_URL: service,
+    PLATFORM_URL: platform,
+    ADDON_API_URL: service,
+    BOREALIS_CA_FILE: caFile,
+    BOREALIS_HOME: config.home,
+  };
+}
+
+function showHowToGoOn(environmentFile: string): void {
+  say(`
+Everything is up. In another terminal, with the Heroku CLI (npm install --global heroku):
+
+    . ${environmentFile}
+    heroku plugins:link packages/plugin
+    heroku borealis-pg:psql -a tour
+
+    heroku apps:create my-app
+    heroku addons:create borealis-pg -a my-app --wait
+    npx borealis dyno -a my-app -- env
+`);
+}
+
+/** Prints what happens, from now on, until told to stop. */
+async function showEvents(operator: OperatorClient, signal: AbortSignal): Promise<void> {
+  say('Events appear here as they happen; Ctrl+C stops everything, and the data stays.');
+  let cursor: string | null = 'now';
+  while (!signal.aborted) {
+    try {
+      const answer = await operator.events(cursor, signal);
+      for (const event of answer.events) say(`${event.at} ${event.line}`);
+      cursor = answer.cursor ?? cursor;
+    } catch {
+      await sleep(500, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+async function giveTour(
+  config: Config,
+  credentials: Credentials,
+  operator: OperatorClient,
+  steps: Steps,
+): Promise<void> {
+  say('\nA tour: what one of your apps would do.');
+  await tour({
+    home: config.home,
+    platform: new PlatformClient(`http://127.0.0.1:${config.platformPort}`, credentials.ownerToken),
+    steps,
+    progress: (id) => operator.sentence(id),
+  });
+  await writeDurably(join(config.home, 'tour.done'), new Date().toISOString());
+}
+
+/** Resolves at the first SIGINT or SIGTERM; further ones are ignored while things are being stopped in order. */
+function untilStopped(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  return stop.signal;
+}
+
+/** Rejects as soon as the user wants to stop, so that a long step does not hold him. */
+function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 'stopped'> {
+  return Promise.race([
+    work,
+    new Promise<'stopped'>((resolve) => signal.addEventListener('abort', () => resolve('stopped'), { once: true })),
+  ]);
+}
+
+/** Starts everything on this machine and stays; returns the exit status. */
+export async function up({ config: wanted, once, guided }: UpOptions): Promise<number> {
+  const refusal = platformRefusal(process.platform, process.arch);
+  if (refusal) throw refusal;
+  ensurePrograms(say);
+  const stopped = untilStopped();
+  const home = await ensureHome(wanted.home, say);
+  const unlock = await lockHome(home);
+  const installation = new Installation();
+  const environmentFile = join(home, 'env');
+  try {
+    await rm(environmentFile, { force: true });
+    const ports = await choosePorts(home, { platform: wanted.platformPort, api: wanted.apiPort });
+    const config: Config = { ...wanted, home, platformPort: ports.platform, apiPort: ports.api };
+    const credentials = await ensureCredentials(home);
+    await ensureMasterKey(home, config.masterKey);
+    const env = {
+      ...process.env,
+      BOREALIS_HOME: home,
+      BOREALIS_PLATFORM_PORT: String(ports.platform),
+      BOREALIS_API_PORT: String(ports.api),
+    };
+    const steps = new Steps();
+    const work = async (): Promise<void> => {
+      await startEverything(installation, config, env, steps);
+      const operator = new OperatorClient(`http://127.0.0.1:${config.apiPort}`, credentials.operatorToken);
+      await writeEnvironment(home, await describe(config, credentials));
+      if (once || (guided && !existsSync(join(home, 'tour.done'))))
+        await giveTour(config, credentials, operator, steps);
+      if (once) return;
+      showHowToGoOn(environmentFile);
+      await showEvents(operator, stopped);
+    };
+    await orStopped(work(), stopped);
+    return 0;
+  } finally {
+    await rm(environmentFile, { force: true });
+    say('Stopping…');
+    await installation.stop();
+    await unlock();
+    say('Stopped. The data is kept.');
+  }
+}
+
+/** The owner's token of a running installation, for commands that act for him. */
+export async function ownerToken(home: string): Promise<string> {
+  return (JSON.parse(await readFile(join(home, 'credentials.json'), 'utf8')) as Credentials).ownerToken;
+}
