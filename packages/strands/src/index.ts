@@ -1,1 +1,3 @@
-export {};
+export { defineStrand, done, go, nap } from './define.js';
+export { createStrands, type Strands } from './strands.js';
+export type * from './types.js';
