@@ -36,13 +36,14 @@ export const addonInfo = z.object({
 });
 export type AddonInfo = z.infer<typeof addonInfo>;
 
-/** `POST …/personal-ssh-users`: a key good for one session. */
+/** `POST …/personal-ssh-users`: a key good for one session. `caCertificate` is ours, as below: `run` asks for no database user. */
 export const personalSshUser = z.object({
   sshHost: z.string(),
   sshPort: z.number(),
   sshUsername: z.string(),
   sshPrivateKey: z.string(),
   publicSshHostKey: z.string(),
+  caCertificate: z.string().optional(),
 });
 export type PersonalSshUser = z.infer<typeof personalSshUser>;
 

@@ -1,0 +1,71 @@
+import type { AddonInfo, AddonStatus } from '@borealis/contract';
+import { fieldList } from './text.js';
+
+const STATUSES: Record<AddonStatus, string> = {
+  requested: 'Requested',
+  awaiting: 'Provisioning',
+  provisioning: 'Provisioning',
+  configuring: 'Provisioning',
+  available: 'Available',
+  maintenance: 'Undergoing maintenance',
+  'maintenance-db-credentials-full-reset': 'Resetting DB credentials',
+  'maintenance-postgresql-major-version-upgrade': 'Upgrading PostgreSQL major version',
+  'maintenance-plan-change': 'Changing add-on plan',
+  'maintenance-restore-db-write-access': 'Restoring DB write access',
+  'maintenance-revoke-db-write-access': 'Revoking DB write access',
+};
+const COMPLIANCE: Record<AddonInfo['storageComplianceStatus'], string> = {
+  ok: 'OK',
+  'proximity-warning': 'Proximity Warning',
+  violating: 'Violating',
+  restricted: 'Restricted',
+};
+const TENANCY: Record<AddonInfo['dbTenancyType'], string> = { isolated: 'Single Tenant', shared: 'Multi-tenant' };
+const REGIONS: Record<string, string> = {
+  'us-east-1': 'N. Virginia (United States)',
+  'us-west-2': 'Oregon (United States)',
+  'eu-west-1': 'Ireland (Europe)',
+  'eu-central-1': 'Frankfurt (Europe)',
+  'ap-northeast-1': 'Tokyo (Asia Pacific)',
+  'ap-southeast-2': 'Sydney (Asia Pacific)',
+};
+const NONE = 'N/A';
+
+/** Everything the service says about an add-on, one aligned line each, times in the reader's own zone. */
+export function describeAddon(info: AddonInfo): string {
+  return fieldList([
+    ['Add-on Name', info.addonName],
+    ['Status', STATUSES[info.status]],
+    ['Region', REGIONS[info.region] ?? info.region],
+    ['Plan Name', info.planName],
+    ['Environment', TENANCY[info.dbTenancyType]],
+    ['PostgreSQL Version', info.postgresVersion],
+    ['Maximum Storage', gibibytes(info.dbStorageMaxBytes, 0, 2)],
+    ['Storage Used', gibibytes(info.dbStorageUsageBytes, 1, 3)],
+    ['Read-only Replicas', String(info.replicaQuantity)],
+    ['App DB Name', info.appDbName ?? '(pending)'],
+    ['Created At', localTime(info.createdAt)],
+    ['Restored/Cloned From Add-on', info.restoreSourceAddonName ?? NONE],
+    ['Storage Compliance Status', COMPLIANCE[info.storageComplianceStatus]],
+    [
+      'Storage Compliance Deadline',
+      info.storageComplianceDeadline === null ? NONE : localTime(info.storageComplianceDeadline),
+    ],
+  ]);
+}
+
+function gibibytes(bytes: number, digits: number, digitsBelowOne: number): string {
+  const value = bytes / 1024 ** 3;
+  return `${value.toFixed(value < 1 ? digitsBelowOne : digits)} GiB`;
+}
+
+/** ISO 8601 with the offset of this machine's zone, as `2026-01-31T09:00:00.000-08:00`. */
+function localTime(iso: string): string {
+  const time = new Date(iso);
+  if (Number.isNaN(time.getTime())) return iso;
+  const offset = -time.getTimezoneOffset();
+  const local = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, -1);
+  const part = (minutes: number) => String(Math.trunc(minutes)).padStart(2, '0');
+  const size = Math.abs(offset);
+  return `${local}${offset < 0 ? '-' : '+'}${part(size / 60)}:${part(size % 60)}`;
+}
