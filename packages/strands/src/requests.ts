@@ -21,23 +21,23 @@ async function expectKind(db: Queryable, kind: AnyKind, id: string): Promise<voi
 
 /** Raises a signal and wakes the strand; false when there is no such strand. `destroy` also wakes a parked one. */
 export async function signal(db: Queryable, id: string, name: string): Promise<boolean> {
-  // The strand's row first: it is locked until the caller commits, so a label that ends meanwhile waits and sees the signal.
+  // One statement, so that without a transaction too no label can see the wake and not the signal. The strand's row stays
+  // locked until the caller commits: a label that ends meanwhile waits and then does not sleep.
   const { rowCount } = await db.query(
-    `update strands.strand
-     set wake = wake + 1, run_at = now(),
-         tries = case when parked_at is not null and $2 = 'destroy' then 0 else tries end,
-         parked_at = case when $2 = 'destroy' then null else parked_at end
-     where id = $1`,
+    `with woken as (
+       update strands.strand
+       set wake = wake + 1, run_at = now(),
+           tries = case when parked_at is not null and $2 = 'destroy' then 0 else tries end,
+           parked_at = case when $2 = 'destroy' then null else parked_at end
+       where id = $1 returning id
+     ), raised as (
+       insert into strands.signal (strand_id, name) select id, $2 from woken
+       on conflict (strand_id, name) do update set seq = default
+     )
+     select pg_notify('strands', '') from woken`,
     [id, name],
   );
-  if (!rowCount) return false;
-  await db.query(
-    `insert into strands.signal (strand_id, name) values ($1, $2)
-     on conflict (strand_id, name) do update set seq = default`,
-    [id, name],
-  );
-  await db.query(`select pg_notify('strands', '')`);
-  return true;
+  return rowCount === 1;
 }
 
 /** Wakes a parked strand with a fresh count of tries; false when it is not parked. */

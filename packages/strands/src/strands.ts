@@ -41,7 +41,7 @@ export function createStrands(pool: Pool, kinds: readonly AnyKind[], options: St
   let worker = new Worker(pool, byName, settings);
   return {
     migrate: () => migrate(pool),
-    spawn: (db, kind, id, frame) => requests.spawn(db, registered(byName, kind.name), id, frame),
+    spawn: async (db, kind, id, frame) => requests.spawn(db, registered(byName, kind.name), id, frame),
     signal: requests.signal,
     start: () => worker.start(),
     stop: async () => {

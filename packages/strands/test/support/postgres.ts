@@ -71,7 +71,8 @@ function bin(): string {
   const set = process.env.BOREALIS_TEST_PG_BIN;
   if (set) return set;
   const newest = existsSync(SYSTEM) ? readdirSync(SYSTEM).sort((a, b) => Number(b) - Number(a))[0] : undefined;
-  if (!newest) throw new Error(`No PostgreSQL in ${SYSTEM}: set BOREALIS_TEST_PG_BIN to a folder with postgres and initdb.`);
+  if (!newest)
+    throw new Error(`No PostgreSQL in ${SYSTEM}: set BOREALIS_TEST_PG_BIN to a folder with postgres and initdb.`);
   return join(SYSTEM, newest, 'bin');
 }
 
