@@ -1,0 +1,86 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, expect } from 'vitest';
+import { launch, temporaryHome } from '../support/installation.js';
+import { processesOf } from '../support/processes.js';
+import { scenario } from '../support/scenario.js';
+import { until } from '../support/until.js';
+
+const homes: string[] = [];
+function home(): string {
+  const made = temporaryHome();
+  homes.push(made);
+  return made;
+}
+
+afterEach(() => {
+  for (const made of homes.splice(0)) rmSync(made, { recursive: true, force: true });
+});
+
+scenario('a first start takes the tour, stops, and a second one finds the same data', async () => {
+  const directory = home();
+  const first = launch(directory, ['--once']);
+  expect(await first.exit, first.output()).toBe(0);
+  expect(first.output()).toContain('PostgreSQL 16.');
+  expect(first.output()).toContain('visited 1 time');
+  expect(first.output()).toContain('on Unix sockets alone');
+  expect(processesOf(directory)).toEqual([]);
+  expect(existsSync(join(directory, 'env'))).toBe(false);
+
+  const second = launch(directory, ['--once']);
+  expect(await second.exit, second.output()).toBe(0);
+  expect(second.output()).toContain('visited 2 time');
+  expect(processesOf(directory)).toEqual([]);
+});
+
+scenario('a second start on the same home is refused with a sentence, and the first goes on', async () => {
+  const directory = home();
+  const first = launch(directory);
+  await until('the first to be up', () => existsSync(join(directory, 'env')), 180);
+  const second = launch(directory);
+  expect(await second.exit).not.toBe(0);
+  expect(second.output()).toMatch(/already running/);
+  expect(existsSync(join(directory, 'env'))).toBe(true);
+  first.child.kill('SIGINT');
+  expect(await first.exit, first.output()).toBe(0);
+  expect(processesOf(directory)).toEqual([]);
+});
+
+scenario('a port that is in use is named, and nothing half-made is left running', async () => {
+  const taken = createServer();
+  await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
+  const { port } = taken.address() as { port: number };
+  const directory = home();
+  const started = launch(directory, [], { BOREALIS_API_PORT: String(port) });
+  expect(await started.exit).not.toBe(0);
+  expect(started.output()).toContain(`Port ${port} on 127.0.0.1 is in use: set BOREALIS_API_PORT`);
+  expect(processesOf(directory)).toEqual([]);
+  taken.close();
+});
+
+scenario('settings that cannot be used are refused by name before anything is made', async () => {
+  const directory = join(home(), 'never-made');
+  const started = launch(directory, [], { BOREALIS_PLATFORM_PORT: '99999' });
+  expect(await started.exit).toBe(1);
+  expect(started.output()).toContain('BOREALIS_PLATFORM_PORT cannot be used');
+  expect(existsSync(directory)).toBe(false);
+});
+
+scenario('two installations run side by side', async () => {
+  const one = launch(home());
+  const two = launch(home());
+  for (const up of [one, two]) await until('both to be up', () => existsSync(join(up.home, 'env')), 180);
+  for (const up of [one, two]) {
+    up.child.kill('SIGINT');
+    expect(await up.exit, up.output()).toBe(0);
+  }
+});
+
+scenario('a home that cannot be made is one sentence', async () => {
+  const directory = home();
+  mkdirSync(join(directory, 'x'));
+  const started = launch('/proc/no-such-place', []);
+  expect(await started.exit).toBe(1);
+  expect(started.output().trim().split('\n').at(-1)).toMatch(/\/proc|directory/);
+});

@@ -1,0 +1,179 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseConnInfo } from '@borealis/contract';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { Installation } from '../support/installation.js';
+import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
+import { processesOf } from '../support/processes.js';
+import { scenario } from '../support/scenario.js';
+import { isListening } from '../support/tunnel.js';
+import { until } from '../support/until.js';
+
+let installation: Installation;
+let cli: Cli;
+
+beforeAll(async () => {
+  installation = await Installation.start();
+  cli = await cliFor(installation);
+}, 300_000);
+
+afterAll(async () => {
+  cli?.remove();
+  await installation?.stop();
+});
+
+async function ok(...args: string[]): Promise<CliResult> {
+  const result = await cli.run(...args);
+  expect(result.code, `heroku ${args.join(' ')}: ${result.stdout}${result.stderr}`).toBe(0);
+  return result;
+}
+
+const hasPsql = spawnSync('psql', ['--version']).error === undefined;
+
+scenario('heroku addons:create, a dyno’s query, borealis-pg:psql, logs, and addons:destroy', async () => {
+  await ok('apps:create', 'sushi');
+  const created = await ok('addons:create', 'borealis-pg', '-a', 'sushi', '--', '--version', '15');
+  expect(created.stdout + created.stderr).toContain('is being created in the background');
+  await ok('addons:wait', '-a', 'sushi', '--wait-interval', '1');
+  const url = (await ok('config:get', 'DATABASE_URL', '-a', 'sushi')).stdout.trim();
+  expect(url).toMatch(
+    /^postgres:\/\/app_rw_[a-z0-9]+:[A-Za-z0-9]+@pg-tunnel\.borealis-data\.com:2\d{4}\/[a-z0-9]+\?sslmode=require$/,
+  );
+
+  const dyno = spawnSync(
+    process.execPath,
+    [
+      join(import.meta.dirname, '../../packages/borealis/dist/cli.js'),
+      'dyno',
+      '-a',
+      'sushi',
+      '--slug',
+      join(import.meta.dirname, '../../packages/borealis/dist/sample-app'),
+      '--',
+      process.execPath,
+      'bundle.cjs',
+    ],
+    { encoding: 'utf8', env: { ...process.env, ...installation.environment } },
+  );
+  expect(dyno.status, dyno.stderr).toBe(0);
+  expect(JSON.parse(dyno.stdout.trim().split('\n').at(-1)!)).toMatchObject({
+    visits: '1',
+    version: expect.stringMatching(/^15\./),
+  });
+
+  const info = await ok('borealis-pg:info', '-a', 'sushi');
+  expect(info.stdout).toMatch(/available/i);
+  expect(info.stdout).toContain('15.');
+
+  const json = await ok(
+    'borealis-pg:run',
+    '-a',
+    'sushi',
+    '--db-cmd',
+    'select count(*)::int as visits from visit',
+    '--format',
+    'json',
+    '--port',
+    '25432',
+  );
+  expect(JSON.parse(json.stdout)).toEqual([{ visits: 1 }]);
+  const personal = await ok(
+    'borealis-pg:run',
+    '-a',
+    'sushi',
+    '-u',
+    '--db-cmd',
+    'select current_user as me',
+    '--format',
+    'csv',
+    '--port',
+    '25433',
+  );
+  expect(personal.stdout).toMatch(/p_ro_/);
+
+  await until('the tunnel events in the app’s log', async () => {
+    const { stdout } = await cli.run('logs', '-a', 'sushi', '-n', '1500');
+    return (
+      /app\[borealis-pg\]: source=borealis-pg-\S+ event=app-secure-tunnel-created client_address=/.test(stdout) &&
+      stdout.includes('event=app-secure-tunnel-destroyed') &&
+      stdout.includes('event=personal-db-user-created') &&
+      stdout.includes('event=personal-ssh-user-configured')
+    );
+  });
+
+  const config = await installation.config('sushi');
+  const door = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
+  const destroyed = await ok('addons:destroy', 'borealis-pg', '-a', 'sushi', '--confirm', 'sushi');
+  expect(destroyed.stderr + destroyed.stdout).toMatch(/Destroying/);
+  await until(
+    'the cluster’s directory to be gone',
+    () => readdirSync(join(installation.home, 'clusters')).filter((id) => id !== 'control').length === 0,
+  );
+  expect(await isListening(Number(door.SSH_PORT), door.SSH_HOST)).toBe(false);
+  expect(await installation.config('sushi')).toEqual({});
+  expect(processesOf(installation.home).filter(({ command }) => command.includes('gateway.cjs'))).toEqual([]);
+  expect(existsSync(join(installation.home, 'clusters', 'control'))).toBe(true);
+});
+
+scenario('what cannot be given is refused with a sentence that names what can', async () => {
+  await ok('apps:create', 'ramen');
+  for (const [args, sentence] of [
+    [['borealis-pg', '-a', 'ramen', '--', '--version', '9'], /13, 14, 15, 16, 17/],
+    [['borealis-pg:gold', '-a', 'ramen'], /plan/i],
+    [['borealis-pg:dev', '-a', 'ramen'], /not available yet/],
+  ] as const) {
+    const refused = await cli.run('addons:create', ...args);
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr + refused.stdout).toMatch(sentence);
+  }
+  expect((await ok('addons', '-a', 'ramen', '--json')).stdout).toContain('[]');
+});
+
+scenario('an attachment taken by another add-on falls back to a colour, and --as names it', async () => {
+  await ok('apps:create', 'udon');
+  await ok('config:set', 'DATABASE_URL=postgres://elsewhere/x', '-a', 'udon');
+  await ok('addons:create', 'borealis-pg', '-a', 'udon', '--as', 'LEDGER', '--wait');
+  const config = await installation.config('udon');
+  expect(Object.keys(config).sort()).toEqual([
+    'DATABASE_URL',
+    'LEDGER_READONLY_URL',
+    'LEDGER_TUNNEL_BPG_CONN_INFO',
+    'LEDGER_URL',
+  ]);
+  await ok('addons:attach', 'LEDGER', '-a', 'udon', '--as', 'BOOKS');
+  const attached = await installation.config('udon');
+  expect(attached.BOOKS_URL).toBe(attached.LEDGER_URL);
+  await ok('addons:detach', 'BOOKS', '-a', 'udon');
+  expect(Object.keys(await installation.config('udon'))).not.toContain('BOOKS_URL');
+});
+
+scenario('borealis-pg:psql runs the machine’s psql through the tunnel, and passes its exit status on', async () => {
+  if (!hasPsql) return;
+  const answer = await cli.run(
+    'borealis-pg:run',
+    '-a',
+    'udon',
+    '-o',
+    'LEDGER',
+    '--port',
+    '25434',
+    '--shell-cmd',
+    `psql -Atc "select 6*7"`,
+  );
+  expect(answer.code, answer.stderr).toBe(0);
+  expect(answer.stdout).toContain('42');
+  const failed = await cli.run(
+    'borealis-pg:run',
+    '-a',
+    'udon',
+    '-o',
+    'LEDGER',
+    '--port',
+    '25435',
+    '--db-cmd',
+    'select nonsense',
+  );
+  expect(failed.code).toBe(1);
+  expect(failed.stderr).toContain('nonsense');
+});

@@ -1,0 +1,168 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { kill9, processes, processesOf } from './processes.js';
+import { until } from './until.js';
+
+const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
+
+/** A directory for one installation: short, because of socket paths, and open to the users that PostgreSQL runs as. */
+export function temporaryHome(): string {
+  const home = mkdtempSync(join(tmpdir(), 'bo-'));
+  chmodSync(home, 0o711);
+  return home;
+}
+
+export interface UpProcess {
+  child: ChildProcess;
+  home: string;
+  output(): string;
+  exit: Promise<number | null>;
+}
+
+/** Starts `borealis up` as a user would, with ports of its own. */
+export function launch(home: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): UpProcess {
+  const child = spawn(process.execPath, [CLI, 'up', ...args], {
+    env: { ...process.env, BOREALIS_HOME: home, BOREALIS_PLATFORM_PORT: '0', BOREALIS_API_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  child.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output += chunk;
+  });
+  const exit = new Promise<number | null>((done) => child.once('close', (code) => done(code)));
+  return { child, home, output: () => output, exit };
+}
+
+/** Everything running on one temporary home, and what the command line tools need to use it. */
+export class Installation {
+  readonly home: string;
+  readonly environment: Record<string, string>;
+  readonly #up: UpProcess;
+
+  private constructor(up: UpProcess, environment: Record<string, string>) {
+    this.#up = up;
+    this.home = up.home;
+    this.environment = environment;
+  }
+
+  static async start(options: { home?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Installation> {
+    const up = launch(options.home ?? temporaryHome(), [], options.env);
+    const file = join(up.home, 'env');
+    await Promise.race([
+      until(`${file}: ${up.output()}`, () => existsSync(file), 180),
+      up.exit.then((code) => {
+        throw new Error(`borealis up ended with ${code}: ${up.output()}`);
+      }),
+    ]);
+    const environment = Object.fromEntries(
+      [...readFileSync(file, 'utf8').matchAll(/^export (\w+)='(.*)'$/gm)].map((match) => [match[1]!, match[2]!]),
+    );
+    return new Installation(up, environment);
+  }
+
+  get output(): string {
+    return this.#up.output();
+  }
+
+  /** The process number of one of the supervised processes, as it is now. */
+  pid(name: 'service' | 'keeper' | 'platform'): number {
+    const row = processes().find(
+      ({ parent, command }) => parent === this.#up.child.pid && command.includes(`processes/${name}.js`),
+    );
+    if (!row) throw new Error(`no ${name} process`);
+    return row.pid;
+  }
+
+  /** Calls the platform as its first user, or with another token. */
+  async platform<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    token = this.environment.HEROKU_API_KEY!,
+  ): Promise<T> {
+    return call(`${this.environment.PLATFORM_URL}${path}`, method, token, body) as Promise<T>;
+  }
+
+  /** Calls the add-on API; a status of 400 or more is an `ApiError`. */
+  async addonApi<T = unknown>(
+    method: string,
+    path: string,
+    body?: unknown,
+    token = this.environment.HEROKU_API_KEY!,
+  ): Promise<T> {
+    return call(`${this.environment.ADDON_API_URL}${path}`, method, token, body) as Promise<T>;
+  }
+
+  /** Creates an app with an add-on on it and waits until it is provisioned. */
+  async createAddon(app: string, config: Record<string, string> = {}): Promise<{ id: string; name: string }> {
+    await this.platform('POST', '/apps', { name: app });
+    const addon = await this.platform<{ id: string; name: string }>('POST', `/apps/${app}/addons`, {
+      attachment: {},
+      config,
+      plan: { name: 'borealis-pg' },
+    });
+    await this.untilProvisioned(addon.id);
+    return addon;
+  }
+
+  async untilProvisioned(addonId: string): Promise<void> {
+    await until(
+      `add-on ${addonId} to be provisioned`,
+      async () => (await this.platform<{ state: string }>('GET', `/addons/${addonId}`)).state === 'provisioned',
+      180,
+    );
+  }
+
+  config(app: string): Promise<Record<string, string>> {
+    return this.platform('GET', `/apps/${app}/config-vars`);
+  }
+
+  /** Ends it as Ctrl+C does, and takes its directory away unless told otherwise. */
+  async stop(options: { keep?: boolean } = {}): Promise<void> {
+    this.#up.child.kill('SIGINT');
+    const code = await this.#up.exit;
+    if (!options.keep) this.remove();
+    if (code !== 0) throw new Error(`borealis up ended with ${code}: ${this.output}`);
+  }
+
+  /** Kills the supervisor without a word, as a crash would. */
+  async crash(): Promise<void> {
+    kill9(this.#up.child.pid!);
+    await this.#up.exit;
+  }
+
+  remove(): void {
+    for (const { pid } of processesOf(this.home)) kill9(pid);
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly body: Record<string, unknown>,
+  ) {
+    super(`${status}: ${JSON.stringify(body)}`);
+  }
+}
+
+async function call(url: string, method: string, token: string, body: unknown): Promise<unknown> {
+  const response = await fetch(url, {
+    method,
+    headers: {
+      accept: 'application/vnd.heroku+json; version=3',
+      authorization: `Bearer ${token}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const answer = text === '' ? {} : JSON.parse(text);
+  if (!response.ok) throw new ApiError(response.status, answer);
+  return answer;
+}
