@@ -6,7 +6,6 @@ import {
   constants,
   cpSync,
   lstatSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   rmSync,

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest';
+import { ConfigError, readConfig } from '../src/config.js';
+
+test('nothing set means the documented defaults, below the project', () => {
+  expect(readConfig({}, '/project')).toMatchObject({
+    home: '/project/.borealis',
+    platformPort: 5080,
+    apiPort: 5081,
+    tunnelHost: 'pg-tunnel.borealis-data.com',
+    gatewayPublicHost: null,
+    gatewayPorts: { first: 22_000, last: 22_999 },
+  });
+});
+
+test('an empty variable counts as not set', () => {
+  expect(readConfig({ BOREALIS_API_PORT: '' }, '/project').apiPort).toBe(5081);
+});
+
+test.each([
+  ['BOREALIS_API_PORT', '70000'],
+  ['BOREALIS_API_PORT', 'http'],
+  ['BOREALIS_GATEWAY_PORTS', '5'],
+  ['BOREALIS_GATEWAY_PORTS', '30000-20000'],
+  ['BOREALIS_MASTER_KEY', 'short'],
+  ['BOREALIS_OWNER_EMAIL', 'nobody'],
+])('%s=%s is refused by name', (name, value) => {
+  expect(() => readConfig({ [name]: value }, '/project')).toThrow(ConfigError);
+  expect(() => readConfig({ [name]: value }, '/project')).toThrow(`${name} cannot be used`);
+});
+
+test('a refused secret is not repeated', () => {
+  const attempt = () => readConfig({ BOREALIS_MASTER_KEY: 'aHVudGVyMg==' }, '/project');
+  expect(attempt).toThrow(expect.not.objectContaining({ message: expect.stringContaining('aHVudGVyMg') }));
+});
