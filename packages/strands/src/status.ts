@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { AnyKind, StrandStatus } from './types.js';
 
 const SELECT = `
-  select id, kind, label, tries, parked_at is not null as parked, error, label_since as since,
+  select id, kind, label, tries - (lease is not null)::int as tries, parked_at is not null as parked, error, label_since as since,
     array(select name from strands.signal where strand_id = s.id order by seq) as signals
   from strands.strand s`;
 

@@ -92,7 +92,7 @@ export interface StrandStatus {
   kind: string;
   label: string;
   sentence: string;
-  /** Failures of the label in a row, one under way included. */
+  /** Failures of the label in a row; a try under way is not one. */
   tries: number;
   parked: boolean;
   error: string | null;
