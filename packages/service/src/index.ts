@@ -1,1 +1,2 @@
-export {};
+export type { ServiceConfig, ServiceOptions } from './options.js';
+export { createService, type Service } from './service.js';

@@ -1,0 +1,52 @@
+import { sql } from 'kysely';
+import type { ClientBase } from 'pg';
+import { type ControlDatabase, queriesOn } from '../database.js';
+import type { CredentialKind } from '../schema.js';
+import { personalName } from './access-document.js';
+
+/** A credential whose time is over while its proof still stands in the access document. */
+export interface Expired {
+  kind: CredentialKind;
+  name: string;
+}
+
+export async function expiredCredentials(db: ControlDatabase, addonId: string): Promise<Expired[]> {
+  const rows = await live(db, addonId)
+    .select(['person.suffix', 'credential.kind'])
+    .where('credential.valid_until', '<=', sql<Date>`now()`)
+    .execute();
+  return rows.map(({ suffix, kind }) => ({ kind, name: personalName(suffix, kind) }));
+}
+
+/** Seconds until the next credential of the add-on expires; null when there is none. */
+export async function secondsToNextExpiry(db: ControlDatabase, addonId: string): Promise<number | null> {
+  const row = await live(db, addonId)
+    .select(sql<number | null>`extract(epoch from min(credential.valid_until) - now())::float8`.as('seconds'))
+    .executeTakeFirst();
+  const seconds = row?.seconds ?? null;
+  return seconds === null ? null : Math.max(0.1, seconds);
+}
+
+function live(db: ControlDatabase, addonId: string) {
+  return db.sql
+    .selectFrom('personal_credential as credential')
+    .innerJoin('personal_user as person', 'person.id', 'credential.personal_user_id')
+    .where('person.addon_id', '=', addonId)
+    .where('credential.proof', 'is not', null);
+}
+
+/** A row write: forgets the proofs whose time is over and asks for a new access document. */
+export async function endExpired(client: ClientBase, addonId: string): Promise<void> {
+  const queries = queriesOn(client);
+  await queries
+    .updateTable('addon')
+    .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
+    .where('id', '=', addonId)
+    .execute();
+  await queries
+    .updateTable('personal_credential')
+    .set({ proof: null })
+    .where('valid_until', '<=', sql<Date>`now()`)
+    .where('personal_user_id', 'in', (e) => e.selectFrom('personal_user').select('id').where('addon_id', '=', addonId))
+    .execute();
+}

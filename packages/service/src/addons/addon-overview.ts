@@ -1,0 +1,39 @@
+import type { Strands } from '@borealis/strands';
+import type { ControlDatabase } from '../database.js';
+
+/** Every add-on with what its strand is doing, for the operator. */
+export class AddonOverview {
+  constructor(
+    private readonly db: ControlDatabase,
+    private readonly strands: Strands,
+  ) {}
+
+  async list() {
+    const rows = await this.db.sql
+      .selectFrom('addon')
+      .leftJoin('oauth_token', 'oauth_token.addon_id', 'addon.id')
+      .selectAll('addon')
+      .select('oauth_token.state')
+      .orderBy('addon.created_at')
+      .execute();
+    const strands = new Map((await this.strands.list()).map((strand) => [strand.id, strand]));
+    return rows.map((row) => {
+      const strand = strands.get(row.id);
+      return {
+        id: row.id,
+        name: row.name,
+        plan: row.plan,
+        postgresMajor: row.postgres_major,
+        clusterId: row.cluster_id,
+        status: row.destroy_requested_at ? 'destroying' : row.status,
+        authorization: row.state,
+        label: strand?.label ?? null,
+        sentence: strand?.sentence ?? null,
+        tries: strand?.tries ?? 0,
+        parked: strand?.parked ?? false,
+        error: strand?.error ?? null,
+        createdAt: row.created_at.toISOString(),
+      };
+    });
+  }
+}

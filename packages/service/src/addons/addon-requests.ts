@@ -1,0 +1,117 @@
+import { POSTGRES_MAJORS, type PostgresMajor, type ProvisionRequest, Secret } from '@borealis/contract';
+import type { Engine } from '@borealis/engine';
+import type { Strands } from '@borealis/strands';
+import { sql } from 'kysely';
+import type { Logger } from 'pino';
+import type { ControlDatabase, Transaction } from '../database.js';
+import { AppError } from '../errors.js';
+import { recordEvent } from '../events/event-log.js';
+import type { OauthGrants } from '../platform/oauth-grants.js';
+import type { Vault } from '../vault.js';
+import type { AddonStrand } from './addon.strand.js';
+import { findAddon, insertAddon } from './addon-store.js';
+import { allotLocalPorts } from './local-ports.js';
+import { checkRequest, REGIONS } from './provision-request.js';
+
+interface Parts {
+  db: ControlDatabase;
+  vault: Vault;
+  engine: Engine;
+  grants: OauthGrants;
+  strands: Strands;
+  addonStrand: AddonStrand;
+  regions: readonly string[] | undefined;
+  log: Logger;
+}
+
+const MESSAGE = 'Your isolated PostgreSQL cluster is being created. The config vars are set when it is ready.';
+
+/** What the platform may ask about an add-on; every request may be repeated, also while its first copy is still being served. */
+export class AddonRequests {
+  constructor(private readonly parts: Parts) {}
+
+  /** Takes the add-on on: its row and its strand, together or not at all. The same id always gets the same answer. */
+  async provision(asked: ProvisionRequest): Promise<{ id: string; message: string }> {
+    const request = { ...asked, uuid: asked.uuid.toLowerCase() };
+    const answer = { id: request.uuid, message: MESSAGE };
+    if (!(await findAddon(this.parts.db, request.uuid))) await this.#add(request);
+    else await this.#renewGrant(request);
+    return answer;
+  }
+
+  async #add(request: ProvisionRequest): Promise<void> {
+    const { db, vault, grants, strands, addonStrand, regions = REGIONS } = this.parts;
+    const checked = checkRequest(request, { majors: await this.#majors(), regions });
+    const logInputUrl = request.log_input_url ? new Secret(request.log_input_url) : null;
+    await db.transaction(async (tx) => {
+      const addon = { id: request.uuid, name: request.name, logInputUrl, ...checked };
+      if (!(await insertAddon(tx, vault, addon))) return;
+      await refuseDestroyed(tx, addon.id);
+      await allotLocalPorts(tx, addon.id);
+      await grants.keepCode(tx, addon.id, codeOf(request));
+      await recordEvent(tx.sql, {
+        addonId: addon.id,
+        type: 'addon-requested',
+        attributes: { plan: checked.plan.name },
+      });
+      await strands.spawn(tx.client, addonStrand, addon.id, {});
+    });
+  }
+
+  /** A repeated request may carry a new code: the way back for an add-on whose authorization is dead. */
+  async #renewGrant(request: ProvisionRequest): Promise<void> {
+    const { db, grants, strands } = this.parts;
+    const code = codeOf(request);
+    if (!code) return;
+    await db.transaction(async (tx) => {
+      if (await grants.keepCode(tx, request.uuid, code)) await strands.signal(tx.client, request.uuid, 'grant');
+    });
+  }
+
+  /** Always refused for now: 410 when there is no such add-on, 422 otherwise. */
+  async changePlan(id: string): Promise<never> {
+    const addon = await findAddon(this.parts.db, id);
+    throw new AppError(addon && !addon.destroy_requested_at ? 'noPlanChange' : 'gone');
+  }
+
+  /** Starts the removal, wherever the provisioning stands. Throws `gone` when it was asked for before or there is no such add-on. */
+  async deprovision(id: string): Promise<void> {
+    const { db, strands } = this.parts;
+    await db.transaction(async (tx) => {
+      const marked = await tx.sql
+        .updateTable('addon')
+        .set({ destroy_requested_at: sql<Date>`now()` })
+        .where('id', '=', id)
+        .where('destroy_requested_at', 'is', null)
+        .executeTakeFirst();
+      if (marked.numUpdatedRows === 0n) throw new AppError('gone');
+      await recordEvent(tx.sql, { addonId: id, type: 'addon-destroy-requested' });
+      await strands.signal(tx.client, id, 'destroy');
+    });
+  }
+
+  /** An engine that cannot say what it has must not keep requests from being taken: the strand waits for it. */
+  async #majors(): Promise<readonly PostgresMajor[]> {
+    try {
+      return (await this.parts.engine.releases()).map((offer) => offer.major);
+    } catch (error) {
+      this.parts.log.warn({ err: error }, 'the engine cannot tell which releases it has');
+      return POSTGRES_MAJORS;
+    }
+  }
+}
+
+function codeOf({ oauth_grant }: ProvisionRequest): Secret | null {
+  return oauth_grant ? new Secret(oauth_grant.code) : null;
+}
+
+/** A late copy of a request must not bring back what has been destroyed since. */
+async function refuseDestroyed(tx: Transaction, id: string): Promise<void> {
+  const destroyed = await tx.sql
+    .selectFrom('event')
+    .select('id')
+    .where('addon_id', '=', id)
+    .where('type', '=', 'addon-destroyed')
+    .executeTakeFirst();
+  if (destroyed) throw new AppError('destroyed');
+}

@@ -1,0 +1,76 @@
+import { defineStrand, type LabelContext, type Outcome } from '@borealis/strands';
+import { z } from 'zod';
+import type { AddonWork } from './addon-work.js';
+import * as provisioning from './provisioning.js';
+import { destroyCluster, forget } from './removal.js';
+import { serve } from './serving.js';
+
+// Everything a label needs stands in the add-on's rows, so that requests and the strand see the same.
+const frame = z.object({});
+type Frame = z.infer<typeof frame>;
+
+type Step<Label extends string> = (work: AddonWork, id: string) => Promise<Outcome<Label, Frame>>;
+
+/**
+ * The life of one add-on, under the add-on's id: made, announced to the platform, looked after, and removed on `destroy` from
+ * wherever it is. Signals: `access` (the access document changed), `grant` (a new authorization came), `destroy`.
+ */
+export function addonStrand(work: AddonWork) {
+  // Whatever was signalled is seen in the rows: labels compare what is wanted with what is there, and need not ask who called.
+  const run =
+    <Label extends string>(step: Step<Label>) =>
+    (context: LabelContext<Frame>) => {
+      for (const signal of context.signals) context.consume(signal);
+      return step(work, context.strandId);
+    };
+  return defineStrand<Frame>()({
+    name: 'addon',
+    frame,
+    start: 'exchangeGrant',
+    destroy: 'destroyCluster',
+    destroying: ['forget'],
+    labels: {
+      exchangeGrant: {
+        sentence: 'Taking up the authorization of the platform',
+        run: run(provisioning.exchangeGrant),
+        deadlineSeconds: 240,
+      },
+      createCluster: { sentence: 'Asking for a database cluster', run: run(provisioning.createCluster) },
+      waitCluster: {
+        sentence: 'Waiting for the database to accept connections',
+        run: run(provisioning.waitCluster),
+        deadlineSeconds: 1800,
+      },
+      makeCredentials: { sentence: 'Making passwords and keys', run: run(provisioning.makeCredentials) },
+      applyAccess: {
+        sentence: 'Setting up database, roles and tunnel',
+        run: run(provisioning.applyAccess),
+        deadlineSeconds: 600,
+      },
+      setConfigVars: {
+        sentence: 'Setting the config vars of the app',
+        run: run(provisioning.setConfigVars),
+        deadlineSeconds: 3600,
+      },
+      markProvisioned: {
+        sentence: 'Telling the platform that the database is ready',
+        run: run(provisioning.markProvisioned),
+        deadlineSeconds: 3600,
+      },
+      waitGrant: {
+        sentence: 'Waiting for an authorization that the platform accepts; the database itself is ready',
+        run: run(provisioning.waitGrant),
+        deadlineSeconds: 3600,
+      },
+      serve: { sentence: 'Available', run: run(serve) },
+      destroyCluster: {
+        sentence: 'Removing the database cluster',
+        run: run(destroyCluster),
+        deadlineSeconds: 600,
+      },
+      forget: { sentence: 'Removing credentials and records', run: run(forget) },
+    },
+  });
+}
+
+export type AddonStrand = ReturnType<typeof addonStrand>;

@@ -1,0 +1,82 @@
+import { formatVerifier, makeVerifier, randomName, randomPassword, Secret } from '@borealis/contract';
+import type { ClientBase } from 'pg';
+import { type ControlDatabase, queriesOn } from '../database.js';
+import { makeSshKeyPair } from '../openssh-key.js';
+import type { Access } from '../schema.js';
+import type { Vault } from '../vault.js';
+
+/** A role of the app with the password that its config vars carry. */
+export interface AppRole {
+  name: string;
+  password: Secret;
+}
+
+/** Everything the app logs in with. */
+export interface AppCredentials {
+  roles: Record<Access, AppRole>;
+  sshUsername: string;
+  sshPrivateKey: Secret;
+}
+
+const passwordPlace = (addonId: string, access: Access) => ({
+  table: 'app_role',
+  row: `${addonId}/${access}`,
+  column: 'password',
+});
+const keyPlace = (addonId: string) => ({ table: 'app_ssh_key', row: addonId, column: 'private_key' });
+
+/** Makes fresh credentials and returns the row write that keeps them, unless the add-on has some already. */
+export async function prepareAppCredentials(vault: Vault, addonId: string): Promise<(db: ClientBase) => Promise<void>> {
+  const suffix = randomName(12);
+  const roles = await Promise.all([newRole(vault, addonId, 'rw', suffix), newRole(vault, addonId, 'ro', suffix)]);
+  const key = makeSshKeyPair();
+  const keyRow = {
+    addon_id: addonId,
+    username: `app-${suffix}`,
+    public_key: key.publicKey,
+    private_key: vault.seal(key.privateKey, keyPlace(addonId)),
+  };
+  return async (client) => {
+    const sql = queriesOn(client);
+    const added = await sql
+      .insertInto('app_ssh_key')
+      .values(keyRow)
+      .onConflict((conflict) => conflict.column('addon_id').doNothing())
+      .executeTakeFirst();
+    if (added.numInsertedOrUpdatedRows !== 1n) return;
+    await sql.insertInto('app_role').values(roles).execute();
+    await sql
+      .updateTable('addon')
+      .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
+      .where('id', '=', addonId)
+      .execute();
+  };
+}
+
+async function newRole(vault: Vault, addonId: string, access: Access, suffix: string) {
+  const password = randomPassword();
+  return {
+    addon_id: addonId,
+    access,
+    name: `app_${access}_${suffix}`,
+    verifier: formatVerifier(await makeVerifier(password)),
+    password: vault.seal(new Secret(password), passwordPlace(addonId, access)),
+  };
+}
+
+/** Reads the app's credentials; throws when there are none yet. */
+export async function appCredentials(db: ControlDatabase, vault: Vault, addonId: string): Promise<AppCredentials> {
+  const rows = await db.sql.selectFrom('app_role').selectAll().where('addon_id', '=', addonId).execute();
+  const key = await db.sql.selectFrom('app_ssh_key').selectAll().where('addon_id', '=', addonId).executeTakeFirst();
+  const role = (access: Access): AppRole => {
+    const row = rows.find((candidate) => candidate.access === access);
+    if (!row) throw new Error(`BUG: add-on ${addonId} has no ${access} role yet`);
+    return { name: row.name, password: vault.open(row.password, passwordPlace(addonId, access)) };
+  };
+  if (!key) throw new Error(`BUG: add-on ${addonId} has no SSH key yet`);
+  return {
+    roles: { ro: role('ro'), rw: role('rw') },
+    sshUsername: key.username,
+    sshPrivateKey: vault.open(key.private_key, keyPlace(addonId)),
+  };
+}

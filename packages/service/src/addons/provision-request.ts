@@ -1,0 +1,67 @@
+import {
+  DEFAULT_POSTGRES_MAJOR,
+  findPlan,
+  PLANS,
+  type Plan,
+  POSTGRES_MAJORS,
+  type PostgresMajor,
+  type ProvisionRequest,
+} from '@borealis/contract';
+import { AppError } from '../errors.js';
+
+/** What a provision request asks for, once it is known to be possible. */
+export interface CheckedRequest {
+  plan: Plan;
+  major: PostgresMajor;
+  region: string;
+}
+
+/** The platform's regions, without the provider's prefix: these are also the codes that the CLI shows. */
+export const REGIONS: readonly string[] = [
+  'us-east-1',
+  'us-west-1',
+  'us-west-2',
+  'eu-west-1',
+  'eu-central-1',
+  'ap-northeast-1',
+  'ap-southeast-1',
+  'ap-southeast-2',
+];
+
+const PROVIDER = 'amazon-web-services::';
+
+/** Checks plan, version, region and options; throws the refusal that names what is supported. Unknown options are let be. */
+export function checkRequest(
+  request: Pick<ProvisionRequest, 'plan' | 'region' | 'options'>,
+  offers: { majors: readonly PostgresMajor[]; regions: readonly string[] },
+): CheckedRequest {
+  const options = request.options ?? {};
+  if ('restore-token' in options || 'restore-to-time' in options) throw new AppError('noRestore');
+  return {
+    plan: checkPlan(request.plan),
+    major: checkVersion(options.version, offers.majors),
+    region: checkRegion(request.region, offers.regions),
+  };
+}
+
+function checkPlan(name: string): Plan {
+  const offered = PLANS.filter((plan) => plan.offered).map((plan) => plan.name);
+  const supported = offered.join(', ');
+  const plan = findPlan(name);
+  if (!plan) throw new AppError('unknownPlan', { plan: name, supported });
+  if (!plan.offered) throw new AppError('planRefused', { refusal: plan.refusal ?? '', supported });
+  return plan;
+}
+
+function checkVersion(asked: unknown, majors: readonly PostgresMajor[]): PostgresMajor {
+  const version = asked === undefined || asked === null ? DEFAULT_POSTGRES_MAJOR : String(asked).slice(0, 20);
+  const major = POSTGRES_MAJORS.find((candidate) => candidate === version && majors.includes(candidate));
+  if (!major) throw new AppError('unknownVersion', { version, supported: majors.join(', ') });
+  return major;
+}
+
+function checkRegion(asked: string, regions: readonly string[]): string {
+  const region = asked.startsWith(PROVIDER) ? asked.slice(PROVIDER.length) : asked;
+  if (!regions.includes(region)) throw new AppError('unknownRegion', { region, supported: regions.join(', ') });
+  return region;
+}

@@ -1,0 +1,128 @@
+import { findPlan, type PostgresMajor } from '@borealis/contract';
+import type { ClusterSpec, ClusterState } from '@borealis/engine';
+import { go, nap } from '@borealis/strands';
+import type { ClientBase } from 'pg';
+import { clientAppToken } from '../client-app-token.js';
+import { queriesOn } from '../database.js';
+import { recordEvent } from '../events/event-log.js';
+import { GrantDead } from '../platform/oauth-grants.js';
+import { type Addon, setStatus } from './addon-store.js';
+import { type AddonWork, ownAddon } from './addon-work.js';
+import { configVars } from './config-vars.js';
+import { appCredentials, prepareAppCredentials } from './credentials.js';
+import { findLocalPorts } from './local-ports.js';
+
+/** The code of the grant dies after five minutes, hence first. A refused one does not keep the database from being made. */
+export async function exchangeGrant(work: AddonWork, id: string) {
+  await work.grants.exchange(id);
+  return go('createCluster', {}, setStatus(id, 'awaiting'));
+}
+
+export async function createCluster(work: AddonWork, id: string) {
+  const addon = await ownAddon(work, id);
+  await work.engine.createCluster(addon.cluster_id, clusterSpec(addon));
+  return go('waitCluster', {}, setStatus(id, 'provisioning'));
+}
+
+function clusterSpec({ plan: name, postgres_major }: Addon): ClusterSpec {
+  const plan = findPlan(name);
+  if (!plan) throw new Error(`BUG: an add-on has the plan "${name}", which does not exist`);
+  const { tenancy, nodes, vcpu, memoryGiB, storageGiB } = plan;
+  return { major: postgres_major as PostgresMajor, tenancy, nodes, vcpu, memoryGiB, storageGiB };
+}
+
+/** Seconds between two looks: short where a start takes a second or two, longer while a release is fetched. */
+const LOOK_AGAIN = { fetching: 1, creating: 0.1, starting: 0.1, recovering: 0.5, destroying: 1 } as const;
+
+export async function waitCluster(work: AddonWork, id: string) {
+  const addon = await ownAddon(work, id);
+  const cluster = await work.engine.cluster(addon.cluster_id);
+  if (!cluster) return go('createCluster');
+  if (cluster.phase === 'failed') throw new Error(`The cluster could not be made: ${cluster.detail}`);
+  if (cluster.phase !== 'ready') return nap(LOOK_AGAIN[cluster.phase]);
+  return cluster.gateway ? go('makeCredentials') : nap(LOOK_AGAIN.starting);
+}
+
+export async function makeCredentials(work: AddonWork, id: string) {
+  const keep = await prepareAppCredentials(work.vault, id);
+  return go('applyAccess', {}, async (db) => {
+    await keep(db);
+    await setStatus(id, 'configuring')(db);
+  });
+}
+
+export async function applyAccess(work: AddonWork, id: string) {
+  const addon = await ownAddon(work, id);
+  await work.publisher.publish(id, addon.access_revision);
+  return go('setConfigVars');
+}
+
+/** Runs a callback to the platform; leads to `waitGrant` when the platform takes our authorization no longer. */
+async function unlessGrantDead<T>(callback: () => Promise<T>): Promise<T | ReturnType<typeof toWaitGrant>> {
+  try {
+    return await callback();
+  } catch (error) {
+    if (error instanceof GrantDead) return toWaitGrant();
+    throw error;
+  }
+}
+
+const toWaitGrant = () => go('waitGrant');
+
+export async function setConfigVars(work: AddonWork, id: string) {
+  const addon = await ownAddon(work, id);
+  const vars = configVars({
+    addon,
+    ports: (await findLocalPorts(work.db, id))!,
+    credentials: await appCredentials(work.db, work.vault, id),
+    gateway: gatewayOf(await work.engine.cluster(addon.cluster_id)),
+    caCertificate: await work.engine.caCertificate(),
+    clientAppToken: clientAppToken(work.clientAppTokenKey, id, work.apiBaseUrl()),
+    tunnelHost: work.tunnelHost,
+    apiBaseUrl: work.apiBaseUrl(),
+  });
+  return unlessGrantDead(async () => {
+    await work.grants.call(id, (token) => work.platform.patchConfig(token, id, vars));
+    return go('markProvisioned');
+  });
+}
+
+function gatewayOf(cluster: ClusterState | null) {
+  if (!cluster?.gateway) throw new Error('The cluster has no gateway.');
+  return cluster.gateway;
+}
+
+export async function markProvisioned(work: AddonWork, id: string) {
+  return unlessGrantDead(async () => {
+    await work.grants.call(id, async (token) => {
+      // A repeated action may be refused, so look first: the last try may have come through without our hearing of it.
+      const { state } = await work.platform.addon(token, id);
+      if (state !== 'provisioned') await work.platform.markProvisioned(token, id);
+    });
+    return go('serve', {}, (db) => becomeAvailable(db, id));
+  });
+}
+
+async function becomeAvailable(db: ClientBase, id: string): Promise<void> {
+  const sql = queriesOn(db);
+  await sql
+    .updateTable('addon')
+    .set((e) => ({ status: 'available', available_at: e.fn.coalesce('available_at', e.fn<Date>('now')) }))
+    .where('id', '=', id)
+    .execute();
+  await recordEvent(sql, { addonId: id, type: 'addon-available', dedupKey: `${id}/available` });
+}
+
+const RETRY_GRANT_SECONDS = 900;
+
+/** Until a repeated request brings a new code, or the platform changes its mind about the old authorization. */
+export async function waitGrant(work: AddonWork, id: string) {
+  try {
+    await work.grants.exchange(id);
+    await work.grants.call(id, (token) => work.platform.addon(token, id));
+    return go('setConfigVars');
+  } catch (error) {
+    if (error instanceof GrantDead) return nap(RETRY_GRANT_SECONDS);
+    throw error;
+  }
+}

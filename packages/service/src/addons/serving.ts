@@ -1,0 +1,37 @@
+import { nap } from '@borealis/strands';
+import { type Expired, endExpired, expiredCredentials, secondsToNextExpiry } from '../access/expiry.js';
+import { findAddon } from './addon-store.js';
+import type { AddonWork } from './addon-work.js';
+
+/** Longest time without a look. Everything that must be done sooner raises a signal. */
+const IDLE_SECONDS = 600;
+const AFTER_FAILURE_SECONDS = 5;
+
+/** What an available add-on needs: its access document in force, and sessions of persons ended in time. It is never parked. */
+export async function serve(work: AddonWork, id: string) {
+  try {
+    await keepAccess(work, id);
+    const expired = await expiredCredentials(work.db, id);
+    if (expired.length > 0) return await closeExpired(work, id, expired);
+    const next = await secondsToNextExpiry(work.db, id);
+    return nap(Math.min(next ?? IDLE_SECONDS, IDLE_SECONDS));
+  } catch (error) {
+    work.log.warn({ addon: id, err: error }, 'an add-on could not be looked after');
+    return nap(AFTER_FAILURE_SECONDS);
+  }
+}
+
+async function keepAccess(work: AddonWork, id: string): Promise<void> {
+  const addon = await findAddon(work.db, id);
+  if (addon) await work.publisher.publish(id, addon.access_revision);
+}
+
+/** The gateway lets nobody in by them any more; here the sessions that they opened end, and then the credentials themselves. */
+async function closeExpired(work: AddonWork, id: string, expired: Expired[]) {
+  const addon = await findAddon(work.db, id);
+  if (addon) {
+    const names = (wanted: boolean) => expired.filter((e) => (e.kind === 'ssh') === wanted).map((e) => e.name);
+    await work.engine.closeSessions(addon.cluster_id, { tunnelUsers: names(true), roles: names(false) });
+  }
+  return nap(0, {}, (db) => endExpired(db, id));
+}

@@ -1,0 +1,57 @@
+type Details = Record<string, string>;
+interface Entry {
+  status: number;
+  sentence: (details: Details) => string;
+}
+
+/** Every refusal that a caller can see: code, HTTP status, and the sentence that says what is wrong and what is allowed. */
+export const ERRORS = {
+  unauthorized: { status: 401, sentence: () => 'The credentials of this request are missing or wrong.' },
+  malformedJson: { status: 400, sentence: () => 'The body of the request is not valid JSON.' },
+  mediaType: { status: 415, sentence: () => 'The body of the request must be JSON (content type application/json).' },
+  tooLarge: { status: 413, sentence: (d) => `The body of the request must not be larger than ${d.limit} bytes.` },
+  invalid: { status: 400, sentence: (d) => `The request is not valid: ${d.problem}.` },
+  unknownRoute: { status: 404, sentence: () => 'There is nothing at this address.' },
+  unknownPlan: { status: 422, sentence: (d) => `There is no plan "${d.plan}". Supported plans: ${d.supported}.` },
+  planRefused: { status: 422, sentence: (d) => `${d.refusal} Supported plans: ${d.supported}.` },
+  unknownVersion: {
+    status: 422,
+    sentence: (d) => `PostgreSQL version "${d.version}" is not supported. Supported versions: ${d.supported}.`,
+  },
+  unknownRegion: {
+    status: 422,
+    sentence: (d) => `The region "${d.region}" is not supported. Supported regions: ${d.supported}.`,
+  },
+  noRestore: { status: 422, sentence: () => 'Restoring and cloning an add-on are not available yet.' },
+  noPlanChange: { status: 422, sentence: () => 'Plan changes are not available yet. The plan stays as it is.' },
+  destroyed: { status: 422, sentence: () => 'This add-on has been destroyed and cannot be provisioned again.' },
+  noPorts: { status: 503, sentence: () => 'The service has no room for another add-on. Try again later.' },
+  gone: { status: 410, sentence: () => 'This add-on does not exist any more.' },
+  noAddon: { status: 404, sentence: () => 'This is not a Borealis Isolated Postgres add-on.' },
+  noPrivateTunnel: {
+    status: 404,
+    sentence: () => 'This add-on has no private app tunnels. Apps reach it through the tunnel of the buildpack.',
+  },
+  notReady: { status: 422, sentence: () => 'The add-on has not finished provisioning. Try again later.' },
+  engineBusy: { status: 503, sentence: () => 'The database is recovering. Try again in a moment.' },
+  platformUnavailable: { status: 503, sentence: () => 'The platform cannot be asked for access now. Try again later.' },
+  internal: { status: 500, sentence: () => 'Something went wrong on our side. Try again later.' },
+} satisfies Record<string, Entry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A refusal from the table, thrown anywhere below a route. */
+export class AppError extends Error {
+  readonly status: number;
+
+  constructor(
+    readonly code: ErrorCode,
+    details: Details = {},
+    options?: { cause?: unknown },
+  ) {
+    const entry: Entry = ERRORS[code];
+    super(entry.sentence(details), options);
+    this.name = 'AppError';
+    this.status = entry.status;
+  }
+}

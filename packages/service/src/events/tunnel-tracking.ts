@@ -1,0 +1,90 @@
+import type { GatewayEvent } from '@borealis/contract';
+import { sql } from 'kysely';
+import { personalName } from '../access/access-document.js';
+import { lockAddon } from '../addons/addon-store.js';
+import type { Transaction } from '../database.js';
+
+type TunnelEvent = { clusterId: string } & Extract<GatewayEvent, { tunnelId: string }>;
+
+/** How long a person's credentials outlive the last tunnel; a dropped tunnel is opened again within it. */
+export const GRACE_MINUTES = 10;
+
+const LOOKS_PERSONAL = personalName('', 'ssh');
+
+/** Notes a person's tunnel: while it is open, credentials are valid up to their hard limit. True when validity changed. */
+export async function tunnelOpened(tx: Transaction, addonId: string, event: TunnelEvent): Promise<boolean> {
+  if (event.kind !== 'personal') return false;
+  await tx.sql
+    .insertInto('open_tunnel')
+    .values({
+      cluster_id: event.clusterId,
+      tunnel_id: event.tunnelId,
+      username: event.username,
+      opened_at: new Date(event.at),
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .execute();
+  return setValidity(tx, addonId, suffixOf(event.username), null);
+}
+
+/** Forgets a person's tunnel; after the last one credentials end in ten minutes. True when validity changed. */
+export async function tunnelClosed(tx: Transaction, addonId: string, event: TunnelEvent): Promise<boolean> {
+  if (event.kind !== 'personal') return false;
+  await tx.sql
+    .deleteFrom('open_tunnel')
+    .where('cluster_id', '=', event.clusterId)
+    .where('tunnel_id', '=', event.tunnelId)
+    .execute();
+  const open = await tx.sql
+    .selectFrom('open_tunnel')
+    .select('tunnel_id')
+    .where('cluster_id', '=', event.clusterId)
+    .where('username', '=', event.username)
+    .executeTakeFirst();
+  return open ? false : setValidity(tx, addonId, suffixOf(event.username), new Date(event.at));
+}
+
+/** A gateway that died told nothing of the tunnels that died with it. True when validity changed. */
+export async function forgetTunnels(
+  tx: Transaction,
+  addonId: string,
+  event: { clusterId: string; at: string },
+): Promise<boolean> {
+  const lost = await tx.sql
+    .deleteFrom('open_tunnel')
+    .where('cluster_id', '=', event.clusterId)
+    .where('opened_at', '<', new Date(event.at))
+    .returning('username')
+    .execute();
+  let changed = false;
+  for (const username of new Set(lost.map((tunnel) => tunnel.username))) {
+    changed = (await setValidity(tx, addonId, suffixOf(username), new Date(event.at))) || changed;
+  }
+  return changed;
+}
+
+const suffixOf = (username: string) => username.slice(LOOKS_PERSONAL.length);
+
+async function setValidity(tx: Transaction, addonId: string, suffix: string, closedAt: Date | null): Promise<boolean> {
+  // The add-on's row first, as everywhere: revision and credentials change together.
+  if (!(await lockAddon(tx, addonId))) return false;
+  const until = closedAt
+    ? sql<Date>`least(hard_limit, ${closedAt}::timestamptz + ${GRACE_MINUTES} * interval '1 minute')`
+    : sql<Date>`hard_limit`;
+  const changed = await tx.sql
+    .updateTable('personal_credential')
+    .set({ valid_until: until })
+    .where('proof', 'is not', null)
+    .where('valid_until', 'is distinct from', until)
+    .where('personal_user_id', 'in', (e) =>
+      e.selectFrom('personal_user').select('id').where('addon_id', '=', addonId).where('suffix', '=', suffix),
+    )
+    .executeTakeFirst();
+  if (changed.numUpdatedRows === 0n) return false;
+  await tx.sql
+    .updateTable('addon')
+    .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
+    .where('id', '=', addonId)
+    .execute();
+  return true;
+}

@@ -1,0 +1,97 @@
+import { addonApiError, addonInfo, personalDbUser, personalDbUserRequest, personalSshUser } from '@borealis/contract';
+import type { Engine } from '@borealis/engine';
+import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { type Admission, admit } from '../access/addon-access.js';
+import type { PersonalUsers } from '../access/personal-users.js';
+import { describeAddon } from '../addons/addon-info.js';
+import type { ControlDatabase } from '../database.js';
+import { AppError } from '../errors.js';
+import type { PlatformApi } from '../platform/platform-api.js';
+import { bearerToken } from './authorization.js';
+import { errorHandler } from './error-handler.js';
+
+interface Parts {
+  db: ControlDatabase;
+  engine: Engine;
+  platform: PlatformApi;
+  personalUsers: PersonalUsers;
+}
+
+const params = z.object({ name: z.string() });
+const E = addonApiError;
+const refusals = { 400: E, 401: E, 404: E, 422: E, 500: E, 503: E };
+const tags = ['add-on API'];
+
+/** The add-on API: what the CLI plugin calls, with a short-lived token of the person who runs it. */
+export function addonApi(parts: Parts): FastifyPluginAsyncZod {
+  const admitted = async (request: FastifyRequest, name: string): Promise<Admission> => {
+    const token = bearerToken(request.headers.authorization);
+    if (!token) throw new AppError('unauthorized');
+    return admit(parts.db, parts.platform, token, name);
+  };
+  return async (app) => {
+    app.setErrorHandler(errorHandler((reason) => ({ reason })));
+    await app.register(resourceRoutes(parts, admitted));
+    await app.register(privateTunnelRoutes);
+  };
+}
+
+type Admit = (request: FastifyRequest, name: string) => Promise<Admission>;
+
+function resourceRoutes({ db, engine, personalUsers }: Parts, admitted: Admit): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      '/heroku/resources/:name',
+      { schema: { tags, params, response: { 200: addonInfo, ...refusals } } },
+      async (request) => {
+        const { addon } = await admitted(request, request.params.name);
+        return describeAddon({ db, engine, log: request.log }, addon);
+      },
+    );
+    app.post(
+      '/heroku/resources/:name/personal-ssh-users',
+      { schema: { tags, params, response: { 201: personalSshUser, ...refusals } } },
+      async (request, reply) => {
+        const { addon, person } = await admitted(request, request.params.name);
+        const { gateway, username, privateKey } = await personalUsers.issueSshUser(addon.id, person);
+        return reply.status(201).send({
+          sshHost: gateway.host,
+          sshPort: gateway.port,
+          sshUsername: username,
+          sshPrivateKey: privateKey.reveal(),
+          publicSshHostKey: gateway.hostKey,
+        });
+      },
+    );
+    app.post(
+      '/heroku/resources/:name/personal-db-users',
+      { schema: { tags, params, body: personalDbUserRequest, response: { 201: personalDbUser, ...refusals } } },
+      async (request, reply) => {
+        const { addon, person } = await admitted(request, request.params.name);
+        const access = request.body.enableWriteAccess ? 'rw' : 'ro';
+        const issued = await personalUsers.issueDbUser(addon.id, person, access);
+        return reply.status(201).send({
+          dbHost: issued.host,
+          dbPort: issued.port,
+          dbName: issued.database,
+          dbUsername: issued.username,
+          dbPassword: issued.password.reveal(),
+          caCertificate: await engine.caCertificate(),
+        });
+      },
+    );
+  };
+}
+
+/** The URLs of our config vars never make a client ask for one; a client that asks all the same is told so. */
+const privateTunnelRoutes: FastifyPluginAsyncZod = async (app) => {
+  const refuse = async () => {
+    throw new AppError('noPrivateTunnel');
+  };
+  const path = '/heroku/resources/:name/private-app-tunnels';
+  app.post(path, { schema: { tags, params, response: refusals } }, refuse);
+  const withClient = { tags, params: params.extend({ clientId: z.string() }), response: refusals };
+  app.delete(`${path}/:clientId`, { schema: withClient }, refuse);
+};

@@ -1,0 +1,75 @@
+import { partnerError, type Secret } from '@borealis/contract';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { AddonOverview } from '../addons/addon-overview.js';
+import { AppError } from '../errors.js';
+import type { EventReader } from '../events/event-reader.js';
+import type { Metrics } from '../metrics.js';
+import { bearerToken, sameSecret } from './authorization.js';
+import { errorHandler } from './error-handler.js';
+
+const addon = z.object({
+  id: z.string(),
+  name: z.string(),
+  plan: z.string(),
+  postgresMajor: z.string(),
+  clusterId: z.string(),
+  status: z.string(),
+  authorization: z.enum(['granted', 'live', 'dead']).nullable(),
+  label: z.string().nullable(),
+  sentence: z.string().nullable(),
+  tries: z.number(),
+  parked: z.boolean(),
+  error: z.string().nullable(),
+  createdAt: z.string(),
+});
+
+const event = z.object({
+  at: z.string(),
+  addonId: z.string().nullable(),
+  addonName: z.string().nullable(),
+  type: z.string(),
+  attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+
+const eventQuery = z.object({
+  /** The cursor of the answer before; only what happens from now on when it is not given. */
+  after: z
+    .string()
+    .regex(/^\d{1,18}\.\d{1,18}$/, 'must be the cursor of an earlier answer')
+    .optional(),
+  wait: z.coerce.number().min(0).max(60).default(0),
+});
+
+interface Parts {
+  token: Secret;
+  overview: AddonOverview;
+  events: EventReader;
+  metrics: Metrics;
+}
+
+const tags = ['operator'];
+const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
+
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics. */
+export function operatorApi({ token, overview, events, metrics }: Parts): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.setErrorHandler(errorHandler((message) => ({ message })));
+    app.addHook('onRequest', async (request) => {
+      const given = bearerToken(request.headers.authorization);
+      if (!given || !sameSecret(given.reveal(), token.reveal())) throw new AppError('unauthorized');
+    });
+    app.get('/operator/addons', { schema: { tags, response: { 200: z.array(addon), ...refusals } } }, () =>
+      overview.list(),
+    );
+    const page = z.object({ events: z.array(event), cursor: z.string() });
+    app.get(
+      '/operator/events',
+      { schema: { tags, querystring: eventQuery, response: { 200: page, ...refusals } } },
+      ({ query }) => events.read(query.after ?? null, query.wait),
+    );
+    app.get('/metrics', { schema: { tags, response: { 200: z.string(), ...refusals } } }, async (_request, reply) =>
+      reply.type(metrics.contentType).send(await metrics.text()),
+    );
+  };
+}

@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+
+/** Something that is done again and again until it is stopped. */
+export interface Loop {
+  /** Ends the pause at once. */
+  wake(): void;
+  /** Resolves when the turn that is under way has ended. */
+  stop(): Promise<void>;
+}
+
+const AFTER_FAILURE_MS = 2_000;
+
+/** Runs `turn` for ever; it returns the milliseconds to pause. A turn that throws is logged and repeated after two seconds. */
+export function startLoop(name: string, log: Logger, turn: (stopping: AbortSignal) => Promise<number>): Loop {
+  const stopping = new AbortController();
+  let pause = new AbortController();
+  const running = (async () => {
+    while (!stopping.signal.aborted) {
+      // Made before the turn: a wake-up during the turn must not be lost.
+      pause = new AbortController();
+      const milliseconds = await turn(stopping.signal).catch((error: unknown) => {
+        if (!stopping.signal.aborted) log.error({ err: error }, `${name} failed and goes on`);
+        return AFTER_FAILURE_MS;
+      });
+      const signal = AbortSignal.any([stopping.signal, pause.signal]);
+      await sleep(milliseconds, undefined, { signal }).catch(() => {});
+    }
+  })();
+  return {
+    wake: () => pause.abort(),
+    stop: () => {
+      stopping.abort();
+      return running;
+    },
+  };
+}

@@ -1,0 +1,39 @@
+import type { Secret } from '@borealis/contract';
+import type { Engine } from '@borealis/engine';
+import type pg from 'pg';
+import type { Logger } from 'pino';
+
+/** What the service knows of itself and of the platform. */
+export interface ServiceConfig {
+  /** Address to listen on, and port; 0 takes any free one. */
+  host: string;
+  port: number;
+  /** The Platform API, without a slash at its end; its OAuth endpoint is `/oauth/token` below it. */
+  platformUrl: string;
+  manifest: {
+    /** The add-on service's slug; also the user of the Partner API. */
+    id: string;
+    /** The password of the Partner API. */
+    password: Secret;
+    oauthClientSecret: Secret;
+  };
+  /** Where apps and persons reach the service (`API_BASE_URL`); the address that it listens on when not given. */
+  publicUrl?: string;
+  /** The host in the URLs of config vars. */
+  tunnelHost: string;
+  /** Regions that are accepted, without the provider's prefix; all that the platform has when not given. */
+  regions?: readonly string[];
+  /** Guards what the operator sees. Without it there is no operator surface but `/health` and `/openapi.json`. */
+  operatorToken?: Secret;
+}
+
+export interface ServiceOptions {
+  /** Where the control database is; the service makes its tables itself. */
+  database: pg.PoolConfig;
+  engine: Engine;
+  /** At least 32 bytes. Every secret in the control database depends on it. */
+  masterKey: Secret<Buffer>;
+  config: ServiceConfig;
+  /** Silent when not given. */
+  log?: Logger;
+}

@@ -1,0 +1,125 @@
+import type { AddonStatus } from '@borealis/contract';
+import type { Generated, JSONColumnType } from 'kysely';
+
+/** The tables of the migrations as TypeScript sees them; a test compares both. */
+export interface Database {
+  addon: AddonTable;
+  local_port: LocalPortTable;
+  app_role: AppRoleTable;
+  app_ssh_key: AppSshKeyTable;
+  oauth_token: OauthTokenTable;
+  master_key_check: MasterKeyCheckTable;
+  personal_user: PersonalUserTable;
+  personal_credential: PersonalCredentialTable;
+  open_tunnel: OpenTunnelTable;
+  event: EventTable;
+  log_delivery: LogDeliveryTable;
+  engine_cursor: EngineCursorTable;
+}
+
+export type Access = 'ro' | 'rw';
+export type CredentialKind = Access | 'ssh';
+export type Delivery = 'none' | 'pending' | 'delivered' | 'dropped';
+
+export interface AddonTable {
+  id: string;
+  name: string;
+  plan: string;
+  postgres_major: string;
+  region: string;
+  status: Generated<AddonStatus>;
+  cluster_id: string;
+  database_name: string;
+  access_revision: Generated<number>;
+  applied_revision: Generated<number>;
+  storage_usage_bytes: Generated<string>;
+  log_input_url: Buffer | null;
+  created_at: Generated<Date>;
+  available_at: Date | null;
+  destroy_requested_at: Date | null;
+}
+
+interface LocalPortTable {
+  port: number;
+  addon_id: string;
+  access: Access;
+}
+
+interface AppRoleTable {
+  addon_id: string;
+  access: Access;
+  name: string;
+  verifier: string;
+  password: Buffer;
+  created_at: Generated<Date>;
+}
+
+interface AppSshKeyTable {
+  addon_id: string;
+  username: string;
+  public_key: string;
+  private_key: Buffer;
+  created_at: Generated<Date>;
+}
+
+interface OauthTokenTable {
+  addon_id: string;
+  state: 'granted' | 'live' | 'dead';
+  grant_code: Buffer | null;
+  access_token: Buffer | null;
+  refresh_token: Buffer | null;
+  expires_at: Date | null;
+  dead_since: Date | null;
+}
+
+interface MasterKeyCheckTable {
+  only_row: Generated<boolean>;
+  sealed: Buffer;
+}
+
+interface PersonalUserTable {
+  id: Generated<string>;
+  addon_id: string;
+  platform_user_id: string;
+  email: string;
+  suffix: string;
+  created_at: Generated<Date>;
+}
+
+interface PersonalCredentialTable {
+  personal_user_id: string;
+  kind: CredentialKind;
+  proof: string | null;
+  valid_until: Date;
+  hard_limit: Date;
+}
+
+interface OpenTunnelTable {
+  cluster_id: string;
+  tunnel_id: string;
+  username: string;
+  opened_at: Date;
+}
+
+interface EventTable {
+  id: Generated<string>;
+  xid: Generated<string>;
+  addon_id: string | null;
+  addon_name: string | null;
+  at: Generated<Date>;
+  type: string;
+  attributes: JSONColumnType<Record<string, string | number | boolean>>;
+  dedup_key: string | null;
+  delivery: Generated<Delivery>;
+}
+
+interface LogDeliveryTable {
+  addon_id: string;
+  tries: number;
+  not_before: Date;
+}
+
+interface EngineCursorTable {
+  only_row: Generated<boolean>;
+  cursor: string;
+}

@@ -1,0 +1,170 @@
+import { createStrands, type Strands } from '@borealis/strands';
+import { pino } from 'pino';
+import { AccessPublisher } from './access/access-publisher.js';
+import { PersonalUsers } from './access/personal-users.js';
+import { addonStrand } from './addons/addon.strand.js';
+import { AddonOverview } from './addons/addon-overview.js';
+import { AddonRequests } from './addons/addon-requests.js';
+import { type ControlDatabase, openDatabase } from './database.js';
+import { EngineEvents } from './events/engine-events.js';
+import { EventReader } from './events/event-reader.js';
+import { LogDelivery } from './events/log-delivery.js';
+import { addonApi } from './http/addon-api.js';
+import { type App, buildApp } from './http/app.js';
+import { operatorApi } from './http/operator.js';
+import { partnerApi } from './http/partner.js';
+import { type Loop, startLoop } from './loop.js';
+import { Metrics } from './metrics.js';
+import { migrate } from './migrate.js';
+import type { ServiceOptions } from './options.js';
+import { OauthGrants } from './platform/oauth-grants.js';
+import { PlatformApi } from './platform/platform-api.js';
+import { checkMasterKey, Vault } from './vault.js';
+
+/** The control plane of one installation. */
+export interface Service {
+  /** Where it listens; throws before `listen`. */
+  readonly url: string;
+  /** The HTTP server, for `inject` in tests. */
+  readonly app: App;
+  readonly strands: Strands;
+  /** Takes requests and runs everything in the background from now on; returns the address. */
+  listen(): Promise<string>;
+  /** Takes no more requests, lets running work come to its next safe point, closes every connection. */
+  stop(): Promise<void>;
+}
+
+/** Connects to the control database, brings its tables up to date and builds the service; nothing runs before `listen`. */
+export async function createService(options: ServiceOptions): Promise<Service> {
+  const log = options.log ?? pino({ level: 'silent' });
+  const vault = new Vault(options.masterKey);
+  const db = openDatabase(options.database, (error) => log.warn({ err: error }, 'a database connection broke'));
+  try {
+    await migrate(db);
+    await checkMasterKey(db, vault);
+    return await assemble({ ...options, log }, db, vault);
+  } catch (error) {
+    await db.close();
+    throw error;
+  }
+}
+
+type Options = ServiceOptions & Required<Pick<ServiceOptions, 'log'>>;
+
+async function assemble(options: Options, db: ControlDatabase, vault: Vault): Promise<Service> {
+  const { engine, config, log } = options;
+  const address = new Address(config.publicUrl);
+  const platform = new PlatformApi(config.platformUrl, config.manifest.oauthClientSecret);
+  const grants = new OauthGrants(db, vault, platform, log);
+  const publisher = new AccessPublisher(db, engine);
+  const clientAppTokenKey = vault.derive('client app token');
+  const apiBaseUrl = () => address.public;
+  const kind = addonStrand({
+    ...{ db, vault, engine, publisher, grants, platform, clientAppTokenKey, apiBaseUrl, log },
+    tunnelHost: config.tunnelHost,
+  });
+  const strands = createStrands(db.pool, [kind], strandOptions(log));
+  await strands.migrate();
+  const metrics = new Metrics(db, strands);
+  const events = new EventReader(db);
+  const isHealthy = async () => (await db.pool.query('select 1')).rowCount === 1;
+  const app = await buildApp({ log, metrics, isHealthy });
+  const requests = new AddonRequests({
+    db,
+    vault,
+    engine,
+    grants,
+    strands,
+    addonStrand: kind,
+    regions: config.regions,
+    log,
+  });
+  await app.register(partnerApi(requests, config));
+  await app.register(
+    addonApi({ db, engine, platform, personalUsers: new PersonalUsers(db, engine, publisher, () => strands) }),
+  );
+  const token = config.operatorToken;
+  if (token) {
+    await app.register(operatorApi({ token, overview: new AddonOverview(db, strands), events, metrics }));
+  }
+  await app.ready();
+  const delivery = new LogDelivery({ db, vault, grants, platform, metrics, log });
+  return running({ options, db, app, strands, metrics, events, delivery, address });
+}
+
+function strandOptions(log: Options['log']) {
+  return {
+    onAlert: (alert: object) => log.error({ alarm: 'strand', ...alert }, 'a workflow needs the operator'),
+    log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => log[level](fields, message),
+  };
+}
+
+class Address {
+  listening: string | undefined;
+
+  constructor(private readonly configured: string | undefined) {}
+
+  /** Where others reach the service. */
+  get public(): string {
+    return this.configured ?? this.local;
+  }
+
+  get local(): string {
+    if (!this.listening) throw new Error('The service does not listen yet.');
+    return this.listening;
+  }
+}
+
+interface Running {
+  options: Options;
+  db: ControlDatabase;
+  app: App;
+  strands: Strands;
+  metrics: Metrics;
+  events: EventReader;
+  delivery: LogDelivery;
+  address: Address;
+}
+
+const DELIVERY_PAUSE_MS = 1_000;
+
+function running({ options, db, app, strands, metrics, events, delivery, address }: Running): Service {
+  const { engine, config, log } = options;
+  let loops: Loop[] = [];
+  const startLoops = () => {
+    const deliveries = startLoop('delivering to logs', log, async () => {
+      await delivery.start();
+      return DELIVERY_PAUSE_MS;
+    });
+    const intake = new EngineEvents(db, engine, strands, ({ type }) => {
+      metrics.engineEvents.inc({ type });
+      deliveries.wake();
+    });
+    const taking = startLoop('taking events over', log, async (stopping) => {
+      const taken = await intake.take(stopping);
+      return taken > 0 ? 0 : 200;
+    });
+    loops = [deliveries, taking];
+  };
+  return {
+    get url() {
+      return address.local;
+    },
+    app,
+    strands,
+    listen: async () => {
+      address.listening = await app.listen({ host: config.host, port: config.port });
+      strands.start();
+      startLoops();
+      return address.local;
+    },
+    stop: async () => {
+      events.stop();
+      await app.close();
+      await strands.stop();
+      await Promise.all(loops.map((loop) => loop.stop()));
+      await delivery.settled();
+      await db.close();
+    },
+  };
+}
