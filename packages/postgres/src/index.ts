@@ -1,1 +1,17 @@
-export {};
+export { type ApplyResult, applyRoles, type ConnectTo, type WantedAccess } from './access/apply-roles.js';
+export { ensureRelease, isCached, type ReleaseRequest } from './release/cache.js';
+export { majorOf, offeredMajors, offeredRelease, type ReleasePin } from './release/offers.js';
+export { cacheDirectory, supportedPlatform } from './release/platform.js';
+export type { Release, ReleaseFamily } from './release/release.js';
+export { ReleaseError, type ReleaseErrorCode } from './release/release-error.js';
+export { systemVersion } from './release/system-install.js';
+export { writeConfiguration } from './server/configuration.js';
+export { connect, databaseSizes } from './server/connection.js';
+export { createDataDirectory } from './server/data-directory.js';
+export { findServer, isServerAlive, type ServerIdentity } from './server/identity.js';
+export { trimLog } from './server/log-file.js';
+export { reload } from './server/reload.js';
+export { settingsFor } from './server/settings.js';
+export type { OsUser, ServerAccess, ServerSpec } from './server/spec.js';
+export { type StartOptions, startServer } from './server/start.js';
+export { type StopOptions, stopServer } from './server/stop.js';

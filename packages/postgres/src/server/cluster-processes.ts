@@ -1,0 +1,26 @@
+import { createHash } from 'node:crypto';
+import { listProcesses, type ProcessInfo } from './processes.js';
+
+/**
+ * The name that every process of a server carries in its title (`postgres: NAME: …`). It tells whose a backend is after
+ * its postmaster died, when neither a parent nor a pid file does.
+ */
+export function clusterName(dataDirectory: string): string {
+  return `borealis-${createHash('sha256').update(dataDirectory).digest('hex').slice(0, 16)}`;
+}
+
+/** True for the arguments of a postmaster of that data directory. */
+export function isPostmasterOf(dataDirectory: string, command: string): boolean {
+  return command.includes(' -D ') && `${command.split(' -D ')[1]} `.startsWith(`${dataDirectory} `);
+}
+
+/** The processes of a server other than its postmaster: its children, and those that outlived an earlier postmaster. */
+export async function backendsOf(dataDirectory: string, postmaster: number | null): Promise<ProcessInfo[]> {
+  const title = `postgres: ${clusterName(dataDirectory)}: `;
+  const all = await listProcesses();
+  return all.filter(
+    (found) =>
+      found.pid !== postmaster &&
+      (found.command.startsWith(title) || (postmaster !== null && found.parent === postmaster)),
+  );
+}

@@ -1,0 +1,75 @@
+import { majorOf } from '../release/offers.js';
+import { clusterName } from './cluster-processes.js';
+import type { ServerSpec } from './spec.js';
+
+/** Memory, connections and workers that fit a plan; pages are only used once data fills them, so idle servers stay small. */
+export function settingsFor(plan: { memoryGiB: number; vcpu: number; nodes: number }): Record<string, string> {
+  const { memoryGiB, vcpu } = plan;
+  const mb = (perGiB: number, least: number, most: number) =>
+    `${Math.round(Math.min(most, Math.max(least, memoryGiB * perGiB)))}MB`;
+  return {
+    shared_buffers: mb(128, 32, 16_384),
+    effective_cache_size: mb(640, 128, 131_072),
+    work_mem: mb(2, 4, 64),
+    maintenance_work_mem: mb(48, 32, 1024),
+    max_connections: String(Math.min(500, Math.max(50, 100 + Math.round((memoryGiB - 1) * 25)))),
+    max_worker_processes: String(4 + vcpu),
+    max_parallel_workers: String(Math.max(1, vcpu)),
+    max_parallel_workers_per_gather: String(Math.min(2, Math.max(0, vcpu - 1))),
+    autovacuum_max_workers: memoryGiB <= 1 ? '2' : '3',
+    // Each node is fed by one sender; the rest is for copies and upgrades under way.
+    max_wal_senders: String(4 + 2 * plan.nodes),
+    max_replication_slots: String(4 + 2 * plan.nodes),
+    io_workers: String(Math.min(3, Math.max(1, vcpu))),
+  };
+}
+
+/** Settings that a major has not yet got are left out of its file. */
+const SINCE_MAJOR: Record<string, number> = { io_workers: 18, io_method: 18 };
+
+/** What holds for every server, whatever its plan and settings say. */
+function fixedSettings(spec: ServerSpec): Record<string, string> {
+  return {
+    listen_addresses: '',
+    port: String(spec.port),
+    unix_socket_directories: spec.socketDirectory,
+    // Under peer the directory's group decides who comes in; otherwise the directory is its owner's alone.
+    unix_socket_permissions: spec.access.method === 'peer' ? '0770' : '0777',
+    cluster_name: clusterName(spec.dataDirectory),
+    update_process_title: 'on',
+    ssl: 'off',
+    password_encryption: 'scram-sha-256',
+  };
+}
+
+const DEFAULTS: Record<string, string> = {
+  jit: 'off',
+  huge_pages: 'off',
+  superuser_reserved_connections: '5',
+  // Costs no measurable WAL and lets a major upgrade copy a running cluster without a restart first.
+  wal_level: 'logical',
+  // A forgotten slot must not fill the disk.
+  max_slot_wal_keep_size: '2GB',
+  min_wal_size: '32MB',
+  max_wal_size: '1GB',
+  timezone: 'UTC',
+  log_timezone: 'UTC',
+  lc_messages: 'C',
+  default_text_search_config: 'pg_catalog.english',
+  // The log is for operators: what tenants send, their data included, stays out of it.
+  logging_collector: 'off',
+  log_destination: 'stderr',
+  log_line_prefix: '%m [%p] ',
+  log_statement: 'none',
+  log_min_duration_statement: '-1',
+  log_min_error_statement: 'panic',
+  log_error_verbosity: 'terse',
+  log_checkpoints: 'off',
+};
+
+/** Every setting of a server's file: defaults, then the spec's, then those that nothing may change. */
+export function serverSettings(spec: ServerSpec): Record<string, string> {
+  const all = { ...DEFAULTS, ...spec.settings, ...fixedSettings(spec) };
+  const major = Number(majorOf(spec.release.version));
+  return Object.fromEntries(Object.entries(all).filter(([name]) => (SINCE_MAJOR[name] ?? 0) <= major));
+}

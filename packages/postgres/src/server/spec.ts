@@ -1,0 +1,76 @@
+import type { Release } from '../release/release.js';
+
+/** An operating-system user that PostgreSQL runs as. */
+export interface OsUser {
+  name: string;
+  uid: number;
+  gid: number;
+}
+
+/** Who may log in as a tenant's role: the gateway's own OS user by peer, or whoever knows the password. */
+export type ServerAccess =
+  | {
+      method: 'peer';
+      gatewayOsUser: string;
+      /** Every tenant role; majors before 16 need them by name, so write the configuration anew when they change. */
+      roles: readonly string[];
+    }
+  | { method: 'scram' };
+
+/** One PostgreSQL server: everything needed to make, start and find it. */
+export interface ServerSpec {
+  release: Release;
+  dataDirectory: string;
+  /** Exists already; at most 90 bytes long, so that the socket's path fits the kernel's limit. */
+  socketDirectory: string;
+  /** Only a part of the socket file's name: no TCP port is ever opened. */
+  port: number;
+  superuser: { name: string; password: string };
+  /** Null: this process's own user, which then must not be root. */
+  os: OsUser | null;
+  /** Gets what PostgreSQL says on standard error. */
+  logFile: string;
+  settings: Record<string, string>;
+  access: ServerAccess;
+}
+
+const SUPERUSER_NAME = /^[a-z][a-z0-9_]{0,62}$/;
+
+/** Every name that a tenant's role may have, as PostgreSQL and we understand it alike. */
+export const TENANT_ROLE_PATTERN = '^(app|p|di)_(rw|ro)_[a-z0-9_]+$';
+
+/** Throws one plain sentence when the spec cannot be run safely. */
+export function checkSpec(spec: ServerSpec): void {
+  checkOsUser(spec.os);
+  const { name } = spec.superuser;
+  if (!SUPERUSER_NAME.test(name) || new RegExp(TENANT_ROLE_PATTERN).test(name)) {
+    throw new Error(`"${name}" cannot be the superuser's name: use lower-case letters, digits and underscores.`);
+  }
+  const socket = `${spec.socketDirectory}/.s.PGSQL.${spec.port}.lock`;
+  if (Buffer.byteLength(socket) > 107) {
+    throw new Error(
+      `The socket directory "${spec.socketDirectory}" is too long: a socket's path has at most 107 bytes.`,
+    );
+  }
+}
+
+function checkOsUser(os: OsUser | null): void {
+  const uid = os ? os.uid : process.getuid?.();
+  if (uid === 0)
+    throw new Error('PostgreSQL refuses to run as root: give the server an operating-system user of its own.');
+  if (os && os.uid !== process.getuid?.() && process.getuid?.() !== 0) {
+    throw new Error(`Only root can run PostgreSQL as the user "${os.name}".`);
+  }
+}
+
+/** The user id that the server's processes have. */
+export function uidOf(spec: Pick<ServerSpec, 'os'>): number {
+  return spec.os?.uid ?? process.getuid!();
+}
+
+/** What `spawn` needs to run a program as the server's user, with nothing of our own environment. */
+export function asServerUser(os: OsUser | null): { cwd: string; env: NodeJS.ProcessEnv; uid?: number; gid?: number } {
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' };
+  const foreign = os && process.getuid?.() === 0;
+  return { cwd: '/', env, ...(foreign ? { uid: os.uid, gid: os.gid } : {}) };
+}

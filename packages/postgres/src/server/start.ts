@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backendsOf } from './cluster-processes.js';
+import { withConnection } from './connection.js';
+import { findServer, isServerAlive, readPidFile, type ServerIdentity } from './identity.js';
+import { lastLines, openLog, trimLog } from './log-file.js';
+import { asServerUser, checkSpec, type ServerSpec } from './spec.js';
+import { killProcesses } from './stop.js';
+
+export interface StartOptions {
+  /** How long to wait for connections to be accepted, recovery after a crash included; default 600. */
+  seconds?: number;
+}
+
+/**
+ * Makes sure that the server runs and accepts connections, and outlives this process; adopts one that runs. Throws with the
+ * last lines of its log when it ends instead, or when the time is over (it is left running then).
+ */
+export async function startServer(spec: ServerSpec, options: StartOptions = {}): Promise<ServerIdentity> {
+  checkSpec(spec);
+  const deadline = Date.now() + (options.seconds ?? 600) * 1000;
+  await trimLog(spec.logFile);
+  const logStart = await logSize(spec);
+  const child = (await findServer(spec)) ? null : await launch(spec);
+  for (;;) {
+    const identity = await readyServer(spec);
+    if (identity) return identity;
+    const ended = child ? child.exitCode !== null || child.signalCode !== null : !(await findServer(spec));
+    if (ended) return failOrAdopt(spec, logStart);
+    if (Date.now() > deadline) throw new Error(await failure(spec, logStart, 'does not accept connections yet'));
+    await sleep(20);
+  }
+}
+
+// Two starters may race: PostgreSQL's own lock lets one server live, and both adopt that one.
+async function failOrAdopt(spec: ServerSpec, logStart: number): Promise<ServerIdentity> {
+  const other = await readyServer(spec);
+  if (other) return other;
+  throw new Error(await failure(spec, logStart, 'ended instead of accepting connections'));
+}
+
+/** The server once it accepts connections; null as long as it does not. */
+async function readyServer(spec: ServerSpec): Promise<ServerIdentity | null> {
+  const status = (await readPidFile(spec.dataDirectory))?.status;
+  if (status !== 'ready' && status !== 'standby') return null;
+  const identity = await findServer(spec);
+  if (!identity) return null;
+  try {
+    await withConnection(spec, 'postgres', (client) => client.query('select 1'));
+  } catch (error) {
+    // 57P03: it starts, stops or recovers. A socket that is not there yet says so without a SQLSTATE.
+    const { code } = error as { code?: string };
+    if (code === '57P03' || code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ECONNRESET') return null;
+    throw error;
+  }
+  return (await isServerAlive(identity)) ? identity : null;
+}
+
+async function launch(spec: ServerSpec): Promise<ChildProcess> {
+  // Backends that outlived a killed postmaster hold its shared memory, and PostgreSQL rightly refuses to start beside them.
+  await killProcesses(await backendsOf(spec.dataDirectory, null));
+  const log = await openLog(spec.logFile, spec.os);
+  try {
+    // On the command line nothing in a file or in ALTER SYSTEM can bring a TCP port back.
+    const args = ['-D', spec.dataDirectory, '-c', 'listen_addresses='];
+    const child = spawn(spec.release.binary('postgres'), args, {
+      ...asServerUser(spec.os),
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    child.unref();
+    return child;
+  } catch (error) {
+    const who = spec.os ? `the user "${spec.os.name}"` : 'this user';
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`PostgreSQL could not be run as ${who}: ${code} on "${spec.release.binary('postgres')}".`, {
+      cause: error,
+    });
+  } finally {
+    await log.close();
+  }
+}
+
+async function logSize(spec: ServerSpec): Promise<number> {
+  const log = await openLog(spec.logFile, spec.os);
+  try {
+    return (await log.stat()).size;
+  } finally {
+    await log.close();
+  }
+}
+
+async function failure(spec: ServerSpec, logStart: number, what: string): Promise<string> {
+  const lines = await lastLines(spec.logFile, 8, logStart);
+  return `PostgreSQL in "${spec.dataDirectory}" ${what}: ${lines || 'it wrote no log'}`;
+}

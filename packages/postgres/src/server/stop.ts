@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { backendsOf } from './cluster-processes.js';
+import { isServerAlive, type ServerIdentity } from './identity.js';
+import { lookUpProcess, type ProcessInfo } from './processes.js';
+
+export interface StopOptions {
+  /** `fast` ends sessions and writes all to disk; `immediate` leaves that to recovery at the next start. */
+  mode: 'fast' | 'immediate';
+  /** How long that may take before the next harder way. */
+  seconds: number;
+}
+
+const GRACE_SECONDS = 8;
+
+/**
+ * Ends the server, harder and harder: as asked, then immediate, then SIGKILL. When it returns no process of the server is left,
+ * its backends included. A server that is gone already is no error.
+ */
+export async function stopServer(identity: ServerIdentity, options: StopOptions): Promise<void> {
+  const { dataDirectory, pid } = identity;
+  // Taken while the postmaster lives, because afterwards its children have another parent.
+  const alive = await isServerAlive(identity);
+  const children = await backendsOf(dataDirectory, alive ? pid : null);
+  if (options.mode === 'fast' && (await endWith(identity, 'SIGINT', options.seconds)))
+    return finish(identity, children);
+  await endWith(identity, 'SIGQUIT', options.mode === 'immediate' ? options.seconds : GRACE_SECONDS);
+  return finish(identity, children);
+}
+
+/** Signals the postmaster and waits; true when it is gone in time. */
+async function endWith(identity: ServerIdentity, signal: NodeJS.Signals, seconds: number): Promise<boolean> {
+  const deadline = Date.now() + seconds * 1000;
+  if (await isServerAlive(identity)) send(identity.pid, signal);
+  while (await isServerAlive(identity)) {
+    if (Date.now() > deadline) return false;
+    await sleep(10);
+  }
+  return true;
+}
+
+async function finish(identity: ServerIdentity, children: ProcessInfo[]): Promise<void> {
+  if (await isServerAlive(identity)) {
+    const more = await backendsOf(identity.dataDirectory, identity.pid);
+    send(identity.pid, 'SIGKILL');
+    await killProcesses([...children, ...more]);
+  }
+  while (await isServerAlive(identity)) await sleep(10);
+  await killProcesses([...children, ...(await backendsOf(identity.dataDirectory, null))]);
+}
+
+/** Kills these very processes, and returns when none of them is left. */
+export async function killProcesses(found: readonly ProcessInfo[]): Promise<void> {
+  for (const one of found) {
+    if (await isSame(one)) send(one.pid, 'SIGKILL');
+  }
+  for (const one of found) {
+    while (await isSame(one)) await sleep(10);
+  }
+}
+
+async function isSame(known: ProcessInfo): Promise<boolean> {
+  return (await lookUpProcess(known.pid))?.startTime === known.startTime;
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
