@@ -1,0 +1,110 @@
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refused } from '../refusals.js';
+import { ClientExchange } from '../scram/client-exchange.js';
+import { SCRAM } from '../scram/server-exchange.js';
+import { errorFields } from '../wire/error-response.js';
+import { saslInitialResponse, saslResponse } from '../wire/messages.js';
+import { PacketReader, PeerGone, type TypedMessage } from '../wire/packet-reader.js';
+import { connectUnix } from './connect.js';
+import type { Place } from './place.js';
+
+/** A server process that is logged in and idle. */
+export interface OpenBackend {
+  socket: Socket;
+  /** Its ParameterStatus and Notice messages, and ReadyForQuery, as they came. */
+  greeting: Buffer[];
+  ready: Buffer;
+  /** Body of its BackendKeyData: what a CancelRequest to it carries. */
+  key: Buffer;
+}
+
+/** How long a restart of the server is waited out. */
+const PATIENCE_MS = 5000;
+const RETRY_MS = 100;
+const MAX_MESSAGE = 64 * 1024;
+
+/** The server is not there, or says that it is starting or stopping: worth another try. */
+class NotYet extends Error {}
+
+/**
+ * Logs in to PostgreSQL; a server that is restarting is waited for, for 5 s. Throws `Refused`: with PostgreSQL's own error
+ * where it has one for the client, and with a plain sentence where the fault lies between the gateway and its server.
+ */
+export async function openBackend(place: Place, startUp: Buffer, signal: AbortSignal): Promise<OpenBackend> {
+  const deadline = performance.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await attempt(place, startUp, signal);
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (!(error instanceof NotYet || error instanceof PeerGone || isAbsent(error))) throw error;
+      if (performance.now() > deadline) throw new Refused('database_starting');
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** EAGAIN: the listen queue is full. EACCES is not here: it does not pass by itself. */
+function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'EAGAIN'].includes(
+    (error as NodeJS.ErrnoException).code ?? '',
+  );
+}
+
+async function attempt(place: Place, startUp: Buffer, signal: AbortSignal): Promise<OpenBackend> {
+  const socket = await connectUnix(place.socketPath, signal);
+  const reader = new PacketReader(socket, signal);
+  try {
+    socket.write(startUp);
+    const opened = await login(socket, reader, place);
+    if (reader.release().length > 0) throw new Error('PostgreSQL spoke before it was asked');
+    return opened;
+  } catch (error) {
+    reader.release();
+    socket.destroy();
+    throw error;
+  }
+}
+
+async function login(socket: Socket, reader: PacketReader, place: Place): Promise<OpenBackend> {
+  const greeting: Buffer[] = [];
+  let key = Buffer.alloc(0);
+  for (;;) {
+    const message = await reader.message(MAX_MESSAGE);
+    if (message.type === 'E') throw loginError(message);
+    else if (message.type === 'R') await authenticate(socket, reader, message, place);
+    else if (message.type === 'K') key = Buffer.from(message.body);
+    else if (message.type === 'Z') return { socket, greeting, ready: message.raw, key };
+    else if (message.type === 'S' || message.type === 'N') greeting.push(message.raw);
+    else throw new Error(`PostgreSQL sent an unexpected message of type "${message.type}" at login`);
+  }
+}
+
+/** Class 28 means that the gateway's own way in is broken: the client has shown its password and can do nothing about it. */
+function loginError({ body, raw }: TypedMessage): Error {
+  const fields = errorFields(body);
+  const sqlstate = fields.get('C') ?? '';
+  if (sqlstate === '57P03') return new NotYet();
+  if (sqlstate.startsWith('28')) return new Refused('database_login', '', undefined, fields.get('M'));
+  return new Refused('database_refused', '', Buffer.from(raw));
+}
+
+async function authenticate(socket: Socket, reader: PacketReader, first: TypedMessage, place: Place): Promise<void> {
+  const method = first.body.readInt32BE(0);
+  if (method === 0) return;
+  if (method !== 10 || !place.passwords) throw new Refused('database_login', '', undefined, `method ${method}`);
+  const exchange = new ClientExchange(place.passwords);
+  socket.write(saslInitialResponse(SCRAM, exchange.clientFirst));
+  const serverFirst = await saslData(reader, 11);
+  socket.write(saslResponse(await exchange.clientFinal(serverFirst)));
+  exchange.verify(await saslData(reader, 12));
+}
+
+async function saslData(reader: PacketReader, method: number): Promise<string> {
+  const message = await reader.message(MAX_MESSAGE);
+  if (message.type === 'E') throw loginError(message);
+  if (message.type !== 'R' || message.body.readInt32BE(0) !== method)
+    throw new Error('PostgreSQL broke the SCRAM exchange');
+  return message.body.toString('utf8', 4);
+}

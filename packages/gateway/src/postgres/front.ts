@@ -1,0 +1,45 @@
+import type { Duplex } from 'node:stream';
+import type { GatewayConfig } from '@borealis/contract';
+import type { Logger } from 'pino';
+import type { SqlFront, Target, Tunnel } from '../front.js';
+import { Login } from './login/login.js';
+import { Refused } from './refusals.js';
+import { Runtime } from './runtime.js';
+
+/**
+ * The PostgreSQL side of a gateway, running by `config`. Throws when the certificate or a verifier in it cannot be used;
+ * so does `reload`, and then the old configuration stays in force.
+ */
+export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
+  const runtime = new Runtime(config, log);
+  return {
+    accept: (channel: Duplex, tunnel: Tunnel, target: Target) => {
+      void new Login(runtime, channel, tunnel, target).run();
+    },
+    reload: (next) => {
+      runtime.reload(next);
+      for (const session of runtime.sessions) {
+        const { claim, target, place } = session.parts;
+        if (!runtime.places.current(target, place)) session.fence(new Refused('administrator'));
+        else if (!runtime.access.allows(claim)) session.end(new Refused('administrator'));
+      }
+    },
+    closeRoles: (roles) => {
+      for (const session of runtime.sessions) {
+        if (roles.includes(session.parts.claim.role)) session.end(new Refused('administrator'));
+      }
+    },
+    get sessions() {
+      return runtime.sessions.size;
+    },
+    get counters() {
+      return runtime.counters;
+    },
+    close: async () => {
+      runtime.closing = true;
+      const closed = [...runtime.sessions].map((session) => session.closed);
+      for (const session of runtime.sessions) session.end(new Refused('administrator'));
+      await Promise.all(closed);
+    },
+  };
+}

@@ -1,0 +1,179 @@
+import type { Duplex } from 'node:stream';
+import type { Target, Tunnel } from '../../front.js';
+import { openBackend } from '../backend/open.js';
+import type { Place } from '../backend/place.js';
+import { type RefusalCode, Refused, refusals } from '../refusals.js';
+import type { Runtime } from '../runtime.js';
+import { makeChallenge } from '../scram/mock-challenge.js';
+import { closeChannel } from '../session/closing.js';
+import { Session } from '../session/session.js';
+import { authentication, backendKeyData, negotiateProtocolVersion } from '../wire/messages.js';
+import { PeerGone } from '../wire/packet-reader.js';
+import type { StartUpPacket } from '../wire/start-up-packet.js';
+import type { Claim } from './access.js';
+import { authenticate } from './authenticate.js';
+import { Negotiation } from './negotiation.js';
+import { readRequest, type StartUpRequest } from './settings.js';
+
+/** One forwarded connection from its first byte until it is a session, a cancel request is served, or the client is turned away. */
+export class Login {
+  readonly #abort = new AbortController();
+  readonly #negotiation: Negotiation;
+  /** The configuration may be reloaded meanwhile; the hash must be that of the certificate the handshake shows. */
+  readonly #tls: Runtime['tls'];
+  #role = '';
+
+  constructor(
+    private readonly runtime: Runtime,
+    private readonly channel: Duplex,
+    private readonly tunnel: Tunnel,
+    private readonly target: Target,
+  ) {
+    this.#tls = runtime.tls;
+    // An error is always followed by `close`.
+    channel.on('error', () => undefined);
+    this.#negotiation = new Negotiation(channel, this.#tls, this.#abort.signal);
+  }
+
+  /** Never rejects. */
+  async run(): Promise<void> {
+    const timeout = setTimeout(
+      () => this.#abort.abort(new Refused('login_timeout')),
+      this.runtime.limits.postgresLoginSeconds * 1000,
+    );
+    const onClose = () => this.#abort.abort(new PeerGone('the channel closed during the login'));
+    this.channel.once('close', onClose);
+    try {
+      const packet = await this.#negotiation.run();
+      if (packet.kind === 'cancel') await this.#cancel(packet);
+      else await this.#login(packet);
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      clearTimeout(timeout);
+      this.channel.off('close', onClose);
+    }
+  }
+
+  async #cancel({ pid, secret }: { pid: number; secret: Buffer }): Promise<void> {
+    const user = this.tunnel.user.username;
+    const { cancelFailures, cancelKeys } = this.runtime;
+    const session = cancelFailures.blocked(user, 'cancel') ? null : cancelKeys.find(user, pid, secret);
+    if (!session) cancelFailures.failed(user, 'cancel');
+    this.runtime.count(session ? 'cancels' : 'cancels_ignored');
+    // The client may rely on it: once its connection is closed, the signal has been sent.
+    await session?.cancel();
+    this.#close(null);
+  }
+
+  async #login({ minor, settings }: Extract<StartUpPacket, { kind: 'startup' }>): Promise<void> {
+    const { stream } = this.#negotiation;
+    const request = readRequest(minor, settings);
+    this.#role = request.role;
+    if (request.negotiate) stream.write(negotiateProtocolVersion(request.negotiate.minor, request.negotiate.unknown));
+    const claim = { tunnelUser: this.tunnel.user.username, role: request.role, database: request.database };
+    const proof = await this.#checkPassword(claim);
+    const place = this.runtime.places.of(this.target);
+    const backend = await this.#openBackend(place, request);
+    if (
+      this.runtime.closing ||
+      !this.runtime.access.allows(claim) ||
+      !this.runtime.places.current(this.target, place)
+    ) {
+      backend.socket.destroy();
+      throw new Refused('administrator');
+    }
+    this.#begin(claim, place, request, backend, proof);
+  }
+
+  /** Unknown, foreign, expired, wrong database, wrong password: all the same to the client, also in time. */
+  async #checkPassword(claim: Claim): Promise<Buffer> {
+    const { access, mockSecret, loginFailures } = this.runtime;
+    const { tunnelUser, role } = claim;
+    if (loginFailures.blocked(tunnelUser, role)) throw new Refused('too_many_failures', role);
+    const challenge = makeChallenge(mockSecret, role, access.verifiers(claim));
+    const { stream, reader } = this.#negotiation;
+    const proof = await authenticate(stream, reader, challenge, this.#tls.binding);
+    // Asked of the configuration that is in force by now.
+    if (proof === null || !this.runtime.access.allows(claim) || this.runtime.access.expired(claim)) {
+      loginFailures.failed(tunnelUser, role);
+      throw new Refused('wrong_password', role);
+    }
+    loginFailures.succeeded(tunnelUser, role);
+    return proof;
+  }
+
+  async #openBackend(place: Place, request: StartUpRequest) {
+    const { runtime } = this;
+    const limit = runtime.limits.sessions;
+    if (runtime.sessions.size + runtime.opening >= limit) throw new Refused('too_many_sessions', String(limit));
+    runtime.opening++;
+    try {
+      return await openBackend(place, request.forServer, this.#abort.signal);
+    } finally {
+      runtime.opening--;
+    }
+  }
+
+  #begin(
+    claim: Claim,
+    place: Place,
+    request: StartUpRequest,
+    backend: Awaited<ReturnType<typeof openBackend>>,
+    proof: Buffer,
+  ): void {
+    const { runtime, channel, tunnel, target } = this;
+    const { stream: client, reader } = this.#negotiation;
+    const session = new Session({
+      tunnel,
+      channel,
+      client,
+      claim,
+      target,
+      place,
+      backend,
+      startUp: request.forServer,
+      teardowns: runtime.teardowns,
+      onClosed: () => {
+        runtime.cancelKeys.revoke(key.pid);
+        runtime.sessions.delete(session);
+      },
+      onRefused: (_session, refused, cause) => this.#report(refused, cause),
+    });
+    const key = runtime.cancelKeys.issue(request.cancelKeyBytes, session);
+    runtime.sessions.add(session);
+    runtime.count('sessions_opened');
+    const greeting = [
+      proof,
+      authentication.ok(),
+      ...backend.greeting,
+      backendKeyData(key.pid, key.secret),
+      backend.ready,
+    ];
+    client.write(Buffer.concat(greeting));
+    session.start(reader.release());
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof PeerGone) {
+      this.runtime.count('logins_abandoned');
+      return this.#close(null);
+    }
+    const refused = error instanceof Refused ? error : new Refused('internal');
+    this.#report(refused, error);
+    this.#close(refused.answer);
+  }
+
+  #close(lastWord: Buffer | null): void {
+    this.#negotiation.reader.release();
+    closeChannel(this.channel, this.#negotiation.stream, lastWord);
+  }
+
+  #report(refused: Refused, cause: unknown): void {
+    const code: RefusalCode = refused.code;
+    this.runtime.count(`refused_${code}`);
+    const err = code === 'internal' ? cause : undefined;
+    const facts = { tunnel: this.tunnel.id, tunnelUser: this.tunnel.user.username, role: this.#role, code };
+    this.runtime.log[refusals[code].level]({ ...facts, detail: refused.forLog, err }, refused.message);
+  }
+}

@@ -1,0 +1,101 @@
+import { BodyCapture } from '../wire/body-capture.js';
+import { errorFields } from '../wire/error-response.js';
+import { MessageScanner } from '../wire/scanner.js';
+import { CustomSettings } from './custom-settings.js';
+import { IdleTracker } from './idle-tracker.js';
+import { type UnnamedParse, UnnamedStatement } from './unnamed-statement.js';
+
+const code = (letter: string) => letter.charCodeAt(0);
+const [QUERY, PARSE, TERMINATE] = ['Q', 'P', 'X'].map(code);
+const [READY, PARSE_COMPLETE, ERROR] = ['Z', '1', 'E'].map(code);
+
+/** Longest Query or Parse that is looked at, and error that is read. */
+const CAPTURE_LIMIT = 64 * 1024;
+
+/**
+ * What is known of one session from the messages that passed: whether the server has anything to do, how the two sides
+ * said good-bye, and what must be made again if the session is moved to another server.
+ */
+export class Conversation {
+  /** Follows what the client says, before it is forwarded. */
+  readonly fromClient = new MessageScanner({
+    header: (type, bytes) => this.#clientHeader(type, bytes),
+    body: (chunk, start, end) => this.#clientBody(chunk, start, end),
+  });
+  /** Follows what the server says. */
+  readonly fromServer = new MessageScanner({
+    header: (type, bytes) => this.#serverHeader(type, bytes),
+    body: (chunk, start, end) => this.#serverBody(chunk, start, end),
+  });
+  readonly settings = new CustomSettings();
+  readonly #tracker = new IdleTracker();
+  readonly #unnamed = new UnnamedStatement();
+  readonly #clientCapture = new BodyCapture(CAPTURE_LIMIT);
+  readonly #serverCapture = new BodyCapture(CAPTURE_LIMIT);
+  #clientType = 0;
+  #serverType = 0;
+  #terminated = false;
+  #fatal = false;
+
+  /** The server has nothing to do and no message is half forwarded either way. */
+  get quiet(): boolean {
+    return this.#tracker.quiet && this.fromClient.atBoundary && this.fromServer.atBoundary;
+  }
+
+  /** Quiet, outside a transaction: the session could be moved as far as the protocol goes. */
+  get idle(): boolean {
+    return this.quiet && this.#tracker.idle;
+  }
+
+  /** The client has said Terminate. */
+  get terminated(): boolean {
+    return this.#terminated;
+  }
+
+  /** The server has said FATAL or PANIC; it will close. */
+  get fatal(): boolean {
+    return this.#fatal;
+  }
+
+  get unnamedParse(): UnnamedParse {
+    return this.#unnamed.parse;
+  }
+
+  #clientHeader(type: number, bytes: number): boolean {
+    const segment = this.#tracker.segment;
+    this.#tracker.client(type);
+    if (type === TERMINATE) this.#terminated = true;
+    if (type !== QUERY && type !== PARSE) return false;
+    this.#clientType = type;
+    const wanted = this.#clientCapture.begin(bytes);
+    if (!wanted) this.settings.missed();
+    if (!wanted && type === PARSE) this.#unnamed.parsed(segment, null);
+    return wanted;
+  }
+
+  #clientBody(chunk: Buffer, start: number, end: number): void {
+    const body = this.#clientCapture.take(chunk, start, end);
+    if (!body) return;
+    this.settings.see(body);
+    if (this.#clientType === PARSE) this.#unnamed.parsed(this.#tracker.segment, body);
+  }
+
+  #serverHeader(type: number, bytes: number): boolean {
+    this.#serverType = type;
+    if (type === PARSE_COMPLETE) this.#unnamed.complete();
+    else this.#tracker.server(type);
+    return (type === READY || type === ERROR) && this.#serverCapture.begin(bytes);
+  }
+
+  #serverBody(chunk: Buffer, start: number, end: number): void {
+    const body = this.#serverCapture.take(chunk, start, end);
+    if (!body) return;
+    if (this.#serverType === ERROR) this.#fatal ||= /^(FATAL|PANIC)$/.test(errorFields(body).get('V') ?? '');
+    else this.#ready(body[0]!);
+  }
+
+  #ready(status: number): void {
+    const ended = this.#tracker.ready(status);
+    if (ended) this.#unnamed.ready(ended.segment, ended.query);
+  }
+}

@@ -1,0 +1,151 @@
+/** Kinds of token: a run of extended-protocol messages, and the messages that PostgreSQL answers with ReadyForQuery. */
+const RUN = 0;
+const SYNC = 1;
+const QUERY = 2;
+const COPY_END = 3;
+
+/** More unanswered messages than any driver keeps; beyond, the session counts as never idle rather than cost memory. */
+const MAX_TOKENS = 65_536;
+
+const code = (letter: string) => letter.charCodeAt(0);
+const [PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, FLUSH] = ['P', 'B', 'D', 'E', 'C', 'H'].map(code);
+const [SYNC_MESSAGE, QUERY_MESSAGE, CALL, COPY_DONE, COPY_FAIL] = ['S', 'Q', 'F', 'c', 'f'].map(code);
+const [COPY_IN, ERROR] = ['G', 'E'].map(code);
+
+export type TransactionStatus = 'I' | 'T' | 'E';
+
+/**
+ * Knows whether a server process has answered all that was forwarded to it: a queue of tokens, since counting Sync against
+ * ReadyForQuery is wrong for COPY in the extended protocol and for what an error makes the server skip. Starts idle, after login.
+ * Where a client breaks the protocol it may say "busy" for ever, never "idle" wrongly.
+ */
+export class IdleTracker {
+  /** What may come to be dropped together stands in order; kind and segment of each are in one number. */
+  readonly #tokens: number[] = [];
+  #segment = 0;
+  #unsynced = 0;
+  #copyIn = false;
+  #copyExtended = false;
+  #skipping = false;
+  #overflown = false;
+  #status: TransactionStatus = 'I';
+
+  /** Status of the last ReadyForQuery. */
+  get status(): TransactionStatus {
+    return this.#status;
+  }
+
+  /** Nothing is running or waiting to run. Half-forwarded messages are the caller's to see. */
+  get quiet(): boolean {
+    const unanswered = this.#tokens.some((token) => kind(token) !== COPY_END);
+    return !unanswered && this.#unsynced === 0 && !this.#copyIn && !this.#skipping && !this.#overflown;
+  }
+
+  /** Quiet, and in no transaction: nothing of the session is under way in the server. */
+  get idle(): boolean {
+    return this.quiet && this.#status === 'I';
+  }
+
+  /** Number of the piece of conversation that the next client message belongs to; see `ready`. */
+  get segment(): number {
+    return this.#segment;
+  }
+
+  /** A client message of this type was forwarded, or is being. */
+  client(type: number): void {
+    switch (type) {
+      case PARSE:
+      case BIND:
+      case DESCRIBE:
+      case EXECUTE:
+      case CLOSE:
+      case FLUSH:
+        return this.#run();
+      case SYNC_MESSAGE:
+        return this.#sync();
+      case QUERY_MESSAGE:
+      case CALL:
+        return this.#query();
+      case COPY_DONE:
+      case COPY_FAIL:
+        return this.#copyEnd();
+    }
+  }
+
+  /** A server message came that is neither ReadyForQuery nor without meaning for idleness. */
+  server(type: number): void {
+    if (type === COPY_IN) this.#copyInResponse();
+    else if (type === ERROR) this.#error();
+  }
+
+  /** ReadyForQuery came. Returns the segment it ends, and whether a simple query ended; null: it answers nothing known. */
+  ready(status: number): { segment: number; query: boolean } | null {
+    while (this.#head === RUN || this.#head === COPY_END) this.#tokens.shift();
+    const token = this.#tokens.shift();
+    this.#status = String.fromCharCode(status) as TransactionStatus;
+    this.#skipping = false;
+    this.#copyIn = false;
+    return token === undefined ? null : { segment: segmentOf(token), query: kind(token) === QUERY };
+  }
+
+  get #head(): number | undefined {
+    return this.#tokens.length === 0 ? undefined : kind(this.#tokens[0]!);
+  }
+
+  #push(what: number): void {
+    if (this.#tokens.length >= MAX_TOKENS) this.#overflown = true;
+    else this.#tokens.push(this.#segment * 4 + what);
+    if (what === SYNC || what === QUERY) this.#segment++;
+  }
+
+  #run(): void {
+    const last = this.#tokens.at(-1);
+    if (last === undefined || kind(last) !== RUN) this.#push(RUN);
+    this.#unsynced++;
+  }
+
+  #sync(): void {
+    if (this.#copyIn) return; // The server ignores it there.
+    this.#push(SYNC);
+    this.#unsynced = 0;
+    this.#skipping = false;
+  }
+
+  #query(): void {
+    if (this.#skipping) return; // The server throws it away, up to the next Sync.
+    this.#push(QUERY);
+    this.#unsynced = 0;
+  }
+
+  #copyEnd(): void {
+    if (!this.#copyIn) return this.#push(COPY_END); // Sent before CopyInResponse was seen, or after the copy failed.
+    this.#copyIn = false;
+    if (this.#copyExtended) this.#drop((token) => kind(token) !== SYNC);
+  }
+
+  #copyInResponse(): void {
+    this.#copyExtended = this.#head !== QUERY;
+    const end = this.#tokens.findIndex((token) => kind(token) === COPY_END);
+    this.#drop((token, i) => kind(token) !== SYNC || (end >= 0 && i > end));
+    const done = this.#tokens.findIndex((token) => kind(token) === COPY_END);
+    if (done >= 0) this.#tokens.splice(done, 1);
+    this.#copyIn = done < 0;
+  }
+
+  #error(): void {
+    this.#copyIn = false;
+    while (this.#head === COPY_END) this.#tokens.shift();
+    if (this.#head !== RUN) return;
+    const sync = this.#tokens.findIndex((token) => kind(token) === SYNC);
+    if (sync < 0) this.#skipping = true;
+    this.#tokens.splice(0, sync < 0 ? this.#tokens.length : sync);
+  }
+
+  #drop(keep: (token: number, index: number) => boolean): void {
+    const kept = this.#tokens.filter(keep);
+    this.#tokens.splice(0, this.#tokens.length, ...kept);
+  }
+}
+
+const kind = (token: number): number => token % 4;
+const segmentOf = (token: number): number => Math.floor(token / 4);
