@@ -1,8 +1,16 @@
+import { type EventType, formatEvent } from '@borealis/contract';
 import { z } from 'zod';
 
-const addons = z.array(z.looseObject({ id: z.string(), name: z.string(), sentence: z.string().nullish() }));
+const addons = z.array(z.looseObject({ id: z.string(), sentence: z.string().nullable() }));
 const events = z.looseObject({
-  events: z.array(z.looseObject({ at: z.string(), line: z.string() })),
+  events: z.array(
+    z.looseObject({
+      at: z.string(),
+      addonName: z.string().nullable(),
+      type: z.string(),
+      attributes: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+    }),
+  ),
   cursor: z.string().nullable(),
 });
 
@@ -35,13 +43,14 @@ export class OperatorClient {
     }
   }
 
-  /** Log lines after the cursor; waits for the first. */
-  async events(
-    cursor: string | null,
-    signal: AbortSignal,
-  ): Promise<{ events: { at: string; line: string }[]; cursor: string | null }> {
-    return events.parse(
-      await this.#get(`/operator/events?wait=20${cursor ? `&after=${encodeURIComponent(cursor)}` : ''}`, signal),
+  /** Events after the cursor as lines (null: from now on); waits up to 20 seconds for the first. */
+  async events(cursor: string | null, signal: AbortSignal): Promise<{ lines: string[]; cursor: string | null }> {
+    const after = cursor ? `&after=${encodeURIComponent(cursor)}` : '';
+    const answer = events.parse(await this.#get(`/operator/events?wait=20${after}`, signal));
+    const lines = answer.events.map(
+      ({ at, addonName, type, attributes }) =>
+        `${at} ${formatEvent(addonName ?? 'borealis', type as EventType, attributes)}`,
     );
+    return { lines, cursor: answer.cursor };
   }
 }

@@ -91,11 +91,11 @@ Everything is up. In another terminal, with the Heroku CLI (npm install --global
 /** Prints what happens, from now on, until told to stop. */
 async function showEvents(operator: OperatorClient, signal: AbortSignal): Promise<void> {
   say('Events appear here as they happen; Ctrl+C stops everything, and the data stays.');
-  let cursor: string | null = 'now';
+  let cursor: string | null = null;
   while (!signal.aborted) {
     try {
       const answer = await operator.events(cursor, signal);
-      for (const event of answer.events) say(`${event.at} ${event.line}`);
+      for (const line of answer.lines) say(line);
       cursor = answer.cursor ?? cursor;
     } catch {
       await sleep(500, undefined, { signal }).catch(() => {});

@@ -12,9 +12,9 @@ await runProcess(async () => {
     cacheDir: cacheDirectory(),
     gatewayBundle: join(PROJECT, 'packages/gateway/dist/bundle'),
     tunnelHost: config.tunnelHost,
-    publicGateway: config.gatewayPublicHost
-      ? { host: config.gatewayPublicHost, bind: config.gatewayBind, ports: config.gatewayPorts }
-      : null,
+    ...(config.gatewayPublicHost
+      ? { publicGateways: { host: config.gatewayPublicHost, bind: config.gatewayBind, ports: config.gatewayPorts } }
+      : {}),
     log: openLog(config.home, 'keeper'),
   });
   return { stop: () => keeper.stop({ clusters: true }) };

@@ -1,4 +1,4 @@
-import { SERVICE_SLUG } from '@borealis/contract';
+import { SERVICE_SLUG, Secret } from '@borealis/contract';
 import { createControlClient, createEngineClient, keeperSocket } from '@borealis/engine-local';
 import { createService } from '@borealis/service';
 import { processConfig } from '../local-settings.js';
@@ -21,11 +21,11 @@ await runProcess(async () => {
       publicUrl: `http://127.0.0.1:${config.apiPort}`,
       manifest: {
         id: SERVICE_SLUG,
-        password: credentials.partnerPassword,
-        oauthClientSecret: credentials.oauthClientSecret,
+        password: new Secret(credentials.partnerPassword),
+        oauthClientSecret: new Secret(credentials.oauthClientSecret),
       },
       tunnelHost: config.tunnelHost,
-      operatorToken: credentials.operatorToken,
+      operatorToken: new Secret(credentials.operatorToken),
     },
     log: openLog(config.home, 'service'),
   });

@@ -1,0 +1,151 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseConnInfo } from '@borealis/contract';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { Installation } from '../support/installation.js';
+import { Pauses } from '../support/pauses.js';
+import { kill9, processes } from '../support/processes.js';
+import { scenario } from '../support/scenario.js';
+import { query } from '../support/sql.js';
+import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { until } from '../support/until.js';
+
+const PROVISIONING = [
+  'exchangeGrant',
+  'createCluster',
+  'waitCluster',
+  'makeCredentials',
+  'applyAccess',
+  'setConfigVars',
+  'markProvisioned',
+];
+const REMOVAL = ['destroyCluster', 'forget'];
+
+type Victim = 'service' | 'keeper' | 'platform' | 'gateway';
+
+let pauses: Pauses;
+let installation: Installation;
+
+beforeAll(async () => {
+  pauses = new Pauses();
+  installation = await Installation.start({ env: pauses.env });
+});
+
+afterAll(async () => {
+  await installation.stop();
+  pauses.remove();
+});
+
+/** Clusters on disk besides the service's own. */
+const clusters = () => readdirSync(join(installation.home, 'clusters')).filter((id) => id !== 'control');
+
+const running = (word: string) =>
+  processes().filter(
+    ({ command }) => command.includes(installation.home) && command.includes(word) && !command.includes('control'),
+  );
+
+function kill(victim: Victim): void {
+  if (victim !== 'gateway') return kill9(installation.pid(victim));
+  for (const { pid } of running('gateway.cjs')) kill9(pid);
+}
+
+/** Waits for the label, kills the victim in the middle of it, and lets the rest go on. */
+async function killAt(moment: 'before' | 'after', label: string, victim: Victim): Promise<void> {
+  const pause = pauses.at(moment, label);
+  await pause.reached();
+  kill(victim);
+  pause.release();
+}
+
+async function provisionUnderFire(app: string, moment: 'before' | 'after', victim: Victim): Promise<string> {
+  const first = pauses.at(moment, PROVISIONING[0]!);
+  await installation.platform('POST', '/apps', { name: app });
+  const addon = await installation.platform<{ id: string }>('POST', `/apps/${app}/addons`, {
+    config: {},
+    plan: { name: 'borealis-pg' },
+  });
+  await first.reached();
+  kill(victim);
+  const second = PROVISIONING.slice(1);
+  const rest = (async () => {
+    for (const label of second) await killAt(moment, label, victim);
+  })();
+  first.release();
+  await rest;
+  await installation.untilProvisioned(addon.id);
+  return addon.id;
+}
+
+/** One of everything, and it works. */
+async function expectOneWorkingDatabase(app: string): Promise<void> {
+  expect(clusters()).toHaveLength(1);
+  const config = await installation.config(app);
+  expect(Object.keys(config).sort()).toEqual([
+    'DATABASE_READONLY_URL',
+    'DATABASE_TUNNEL_BPG_CONN_INFO',
+    'DATABASE_URL',
+  ]);
+  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
+  const tunnel = await until('the tunnel', () =>
+    openTunnel(appTunnelUser(config), { host: info.POSTGRES_WRITER_HOST!, port: 5432 }),
+  );
+  const rows = await until('an answer', () =>
+    query<{ n: number }>(
+      throughPort(config.DATABASE_URL!, tunnel.localPort),
+      installation.environment.BOREALIS_CA_FILE!,
+      `select count(*)::int as n from pg_roles where rolname like 'app\\_%'`,
+    ),
+  );
+  expect(rows).toEqual([{ n: 2 }]);
+  await tunnel.close();
+  expect(running('gateway.cjs')).toHaveLength(1);
+  expect(running('bin/postgres')).toHaveLength(1);
+}
+
+async function destroyUnderFire(
+  app: string,
+  addonId: string,
+  moment: 'before' | 'after',
+  victim: Victim,
+): Promise<void> {
+  const first = pauses.at(moment, REMOVAL[0]!);
+  await installation.platform('DELETE', `/apps/${app}/addons/${addonId}`, { force: false });
+  await first.reached();
+  kill(victim);
+  const last = killAt(moment, REMOVAL[1]!, victim);
+  first.release();
+  await last;
+  await until(
+    'nothing of it to be left',
+    async () => {
+      const addons = await installation.platform<unknown[]>('GET', `/apps/${app}/addons`);
+      return (
+        addons.length === 0 &&
+        clusters().length === 0 &&
+        running('gateway.cjs').length === 0 &&
+        running('bin/postgres').length === 0
+      );
+    },
+    120,
+  );
+  const runtime = join(installation.home, 'run');
+  if (existsSync(runtime))
+    expect(readdirSync(runtime).filter((name) => name.startsWith('pg') && name !== 'control')).toEqual([]);
+  await installation.platform('DELETE', `/apps/${app}`);
+}
+
+async function underFire(moment: 'before' | 'after', victim: Victim): Promise<void> {
+  const app = `${victim}-${moment}`;
+  const addonId = await provisionUnderFire(app, moment, victim);
+  await expectOneWorkingDatabase(app);
+  await destroyUnderFire(app, addonId, moment, victim);
+}
+
+scenario('the service killed after the work of every label of a provision and a removal', () =>
+  underFire('after', 'service'),
+);
+scenario('the keeper killed at every label of a provision and a removal', () => underFire('before', 'keeper'));
+scenario.full('the service killed before the work of every label', () => underFire('before', 'service'));
+scenario.full('the keeper killed after the work of every label', () => underFire('after', 'keeper'));
+scenario.full('the platform killed at every label of a provision and a removal', () => underFire('after', 'platform'));
+scenario.full('the gateway killed at every label of a provision and a removal', () => underFire('after', 'gateway'));

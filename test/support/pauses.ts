@@ -1,0 +1,35 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until } from './until.js';
+
+/** Makes the service stop at a chosen moment of a chosen label, so that something can be killed exactly there. */
+export class Pauses {
+  readonly directory = mkdtempSync(join(tmpdir(), 'pause-'));
+
+  readonly env = { BOREALIS_PAUSE_DIRECTORY: this.directory };
+
+  /** The next label of that name stops before or after its work. */
+  at(moment: 'before' | 'after', label: string): Pause {
+    const file = join(this.directory, `${moment}.${label}`);
+    writeFileSync(file, '');
+    return {
+      reached: async () => {
+        await until(`the service to be ${moment} ${label}`, () => existsSync(`${file}.reached`), 120);
+      },
+      release: () => {
+        rmSync(file, { force: true });
+        rmSync(`${file}.reached`, { force: true });
+      },
+    };
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+export interface Pause {
+  reached(): Promise<void>;
+  release(): void;
+}
