@@ -1,1 +1,1 @@
-export {};
+export { type PlatformOptions, type RunningPlatform, startPlatform } from './platform.js';
