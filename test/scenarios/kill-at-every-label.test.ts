@@ -45,35 +45,35 @@ const running = (word: string) =>
   );
 
 function kill(victim: Victim): void {
-  if (victim !== 'gateway') return kill9(installation.pid(victim));
-  for (const { pid } of running('gateway.cjs')) kill9(pid);
+  const pids = victim === 'gateway' ? running('gateway.cjs').map(({ pid }) => pid) : [installation.pid(victim)];
+  for (const pid of pids) kill9(pid);
 }
 
-/** Waits for the label, kills the victim in the middle of it, and lets the rest go on. */
-async function killAt(moment: 'before' | 'after', label: string, victim: Victim): Promise<void> {
-  const pause = pauses.at(moment, label);
-  await pause.reached();
-  kill(victim);
-  pause.release();
+/** Lets something begin, and kills the victim once in the middle of each of these labels. */
+async function killAtEach(
+  labels: string[],
+  moment: 'before' | 'after',
+  victim: Victim,
+  begin: () => Promise<void>,
+): Promise<void> {
+  const stops = labels.map((label) => pauses.at(moment, label));
+  await begin();
+  for (const stop of stops) {
+    await stop.reached();
+    kill(victim);
+    stop.release();
+  }
 }
 
 async function provisionUnderFire(app: string, moment: 'before' | 'after', victim: Victim): Promise<string> {
-  const first = pauses.at(moment, PROVISIONING[0]!);
-  await installation.platform('POST', '/apps', { name: app });
-  const addon = await installation.platform<{ id: string }>('POST', `/apps/${app}/addons`, {
-    config: {},
-    plan: { name: 'borealis-pg' },
+  let addonId = '';
+  await killAtEach(PROVISIONING, moment, victim, async () => {
+    await installation.platform('POST', '/apps', { name: app });
+    const body = { config: {}, plan: { name: 'borealis-pg' } };
+    addonId = (await installation.platform<{ id: string }>('POST', `/apps/${app}/addons`, body)).id;
   });
-  await first.reached();
-  kill(victim);
-  const second = PROVISIONING.slice(1);
-  const rest = (async () => {
-    for (const label of second) await killAt(moment, label, victim);
-  })();
-  first.release();
-  await rest;
-  await installation.untilProvisioned(addon.id);
-  return addon.id;
+  await installation.untilProvisioned(addonId);
+  return addonId;
 }
 
 /** One of everything, and it works. */
@@ -108,13 +108,9 @@ async function destroyUnderFire(
   moment: 'before' | 'after',
   victim: Victim,
 ): Promise<void> {
-  const first = pauses.at(moment, REMOVAL[0]!);
-  await installation.platform('DELETE', `/apps/${app}/addons/${addonId}`, { force: false });
-  await first.reached();
-  kill(victim);
-  const last = killAt(moment, REMOVAL[1]!, victim);
-  first.release();
-  await last;
+  await killAtEach(REMOVAL, moment, victim, async () => {
+    await installation.platform('DELETE', `/apps/${app}/addons/${addonId}`, { force: false });
+  });
   await until(
     'nothing of it to be left',
     async () => {
