@@ -1,1 +1,3 @@
-export {};
+export type { SqlFront, Target, Tunnel } from './front.js';
+export { type FrontFactory, Gateway } from './gateway.js';
+export { runProcess } from './process.js';

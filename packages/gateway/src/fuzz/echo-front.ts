@@ -1,0 +1,56 @@
+import type { Duplex } from 'node:stream';
+import type { SqlFront, Target, Tunnel } from '../front.js';
+
+const BLOCK = Buffer.alloc(16_384, 'x');
+
+/**
+ * Stands in for the PostgreSQL side where only the SSH side is tried. A channel echoes; one whose first bytes are
+ * `FLOOD` sends without end, one that starts with `STALL` never reads again, and one to the replica is refused by a throw.
+ */
+export class EchoFront implements SqlFront {
+  sessions = 0;
+  readonly counters = {};
+  readonly closedRoles: string[] = [];
+  readonly #open = new Set<Duplex>();
+
+  accept(channel: Duplex, _tunnel: Tunnel, target: Target): void {
+    if (target === 'replica') throw new Error('This channel was meant to fail.');
+    this.sessions++;
+    this.#open.add(channel);
+    channel.once('close', () => {
+      this.sessions--;
+      this.#open.delete(channel);
+    });
+    channel.once('data', (first: Buffer) => this.#choose(channel, first));
+  }
+
+  reload(): void {}
+
+  closeRoles(roles: readonly string[]): void {
+    this.closedRoles.push(...roles);
+  }
+
+  close(): Promise<void> {
+    for (const channel of this.#open) channel.destroy();
+    return Promise.resolve();
+  }
+
+  #choose(channel: Duplex, first: Buffer): void {
+    const word = first.toString('latin1', 0, 5);
+    if (word === 'STALL') channel.pause();
+    else if (word === 'FLOOD') flood(channel);
+    else {
+      channel.write(first);
+      channel.pipe(channel);
+    }
+  }
+}
+
+function flood(channel: Duplex): void {
+  channel.resume();
+  const more = () => {
+    while (!channel.destroyed && channel.write(BLOCK)) {}
+  };
+  channel.on('drain', more);
+  more();
+}

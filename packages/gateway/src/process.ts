@@ -1,0 +1,49 @@
+import pino, { type Logger } from 'pino';
+import { type FrontFactory, Gateway } from './gateway.js';
+
+/** A stop that hangs is cut short after this many milliseconds; the keeper would wait no longer either. */
+const STOP_MS = 10_000;
+
+/**
+ * Runs the gateway process of the directory named by the first argument, with JSON lines on standard output as its log.
+ * SIGTERM and SIGINT stop it cleanly (exit 0), SIGHUP reloads, an exception nobody caught ends it (exit 1): the keeper
+ * starts it again, and one tenant's accident never leaves others with a half-broken process.
+ */
+export async function runProcess(argv: readonly string[], makeFront: FrontFactory): Promise<void> {
+  process.umask(0o077);
+  const log = pino({ base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime });
+  const die = (error: unknown) => {
+    log.fatal({ error: describe(error) }, 'The gateway ends');
+    process.exit(1);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+  const directory = argv[0];
+  if (directory === undefined || argv.length !== 1) return die('Give one argument: the directory of the gateway.');
+  try {
+    const gateway = await Gateway.start(directory, makeFront, log, () => process.exit(0));
+    onSignals(gateway, log);
+  } catch (error) {
+    log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'The gateway cannot start');
+    process.exit(1);
+  }
+}
+
+function onSignals(gateway: Gateway, log: Logger): void {
+  const stop = () => {
+    setTimeout(() => process.exit(1), STOP_MS).unref();
+    void gateway.stop();
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('SIGHUP', () => {
+    gateway
+      .reload()
+      .catch((error: Error) => log.error({ error: error.message }, 'The old configuration stays in force'));
+  });
+}
+
+/** Message and stack, never the values an error may carry. */
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

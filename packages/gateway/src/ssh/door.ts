@@ -1,0 +1,203 @@
+import { once } from 'node:events';
+import net, { type AddressInfo, type Socket } from 'node:net';
+import type { GatewayConfig, GatewayStatus } from '@borealis/contract';
+import type { Logger } from 'pino';
+import type { SqlFront, Tunnel } from '../front.js';
+import { addressRanges, limitKey, plainAddress } from './addresses.js';
+import { Admission } from './admission.js';
+import { Bans } from './bans.js';
+import { Connection, type Door } from './connection.js';
+import { Counters } from './counters.js';
+import type { Cut } from './cuts.js';
+import type { ClientInternals } from './internals.js';
+import { peekProfile } from './peek.js';
+import { buildServers, type Servers } from './servers.js';
+import { UserDirectory } from './user-directory.js';
+
+/** TCP keepalive to clients, in milliseconds; the SSH keepalive is the real detector of dead peers. */
+const TCP_KEEPALIVE_MS = 30_000;
+/** Ended bans are looked for this often, in milliseconds. */
+const SWEEP_MS = 1000;
+
+/** An event before the spool has numbered and dated it. */
+export type DoorEvent =
+  | { type: 'tunnel-created' | 'tunnel-destroyed'; tunnel: Tunnel; reason?: Cut }
+  | { type: 'ban-started' | 'ban-ended'; address: string; failures?: number };
+
+/** Everything that follows from one configuration and can be refused; built whole before any of it is put in force. */
+interface Regime {
+  config: GatewayConfig;
+  servers: Servers;
+  directory: UserDirectory;
+  trusted: (address: string) => boolean;
+}
+
+/** The SSH side of a gateway: accepts connections, lets users in by their keys, and hands channels to the SQL side. */
+export class SshDoor {
+  readonly counters = new Counters();
+  readonly #listener = net.createServer((socket) => this.#accept(socket));
+  readonly #connections = new Map<Socket, Connection>();
+  readonly #tunnelsByKey = new Map<string, number>();
+  readonly #releases = new WeakMap<Connection, () => void>();
+  readonly #admission: Admission;
+  readonly #bans: Bans;
+  readonly #sweep: NodeJS.Timeout;
+  #regime: Regime;
+
+  /** Throws an Error that says what is wrong with the configuration. */
+  constructor(
+    config: GatewayConfig,
+    private readonly front: SqlFront,
+    private readonly log: Logger,
+    private readonly emit: (event: DoorEvent) => void,
+  ) {
+    this.#regime = this.#build(config);
+    this.#admission = new Admission(config.limits, this.#regime.trusted);
+    this.#bans = new Bans(config.limits, {
+      now: Date.now,
+      trusted: (address) => this.#regime.trusted(address),
+      hasTunnel: (key) => this.#tunnelsByKey.has(key),
+      started: (address, failures) => this.emit({ type: 'ban-started', address, failures }),
+      ended: (address) => this.emit({ type: 'ban-ended', address }),
+    });
+    this.#sweep = setInterval(() => this.#bans.sweep(), SWEEP_MS);
+    this.#warnOfKeys();
+  }
+
+  /** Starts to accept connections and gives the address; rejects when the socket cannot be had. */
+  async listen(): Promise<AddressInfo | null> {
+    this.#listener.listen({ ...this.#regime.config.listen, backlog: 511 });
+    await once(this.#listener, 'listening');
+    this.#listener.on('error', (error) => this.log.error({ error: error.message }, 'The listening socket failed'));
+    return this.#listener.address() as AddressInfo | null;
+  }
+
+  /** Prepares a new configuration; the function it gives puts that in force. Throws and changes nothing when it cannot be. */
+  prepare(config: GatewayConfig): () => void {
+    const regime = this.#build(config);
+    return () => {
+      this.#regime = regime;
+      this.#admission.configure(config.limits, regime.trusted);
+      this.#bans.configure(config.limits);
+      this.#warnOfKeys();
+      this.#cutWhere((username) => !regime.directory.has(username), 'user-removed');
+    };
+  }
+
+  /** Ends the tunnels of these users at once and tells how many there were. */
+  closeUsers(usernames: readonly string[]): number {
+    return this.#cutWhere((username) => usernames.includes(username), 'user-closed');
+  }
+
+  tunnels(): GatewayStatus['tunnels'] {
+    const open = [...this.#connections.values()].filter((connection) => connection.tunnel);
+    return open.map(({ tunnel, since }) => ({
+      id: tunnel!.id,
+      username: tunnel!.user.username,
+      kind: tunnel!.user.kind,
+      label: tunnel!.user.label,
+      address: tunnel!.address,
+      since: since.toISOString(),
+    }));
+  }
+
+  /** Accepts nobody any more; open tunnels go on. */
+  stopListening(): void {
+    if (this.#listener.listening) this.#listener.close();
+  }
+
+  /** Ends every connection and ban; resolves when the sockets are closed. */
+  async close(): Promise<void> {
+    this.stopListening();
+    clearInterval(this.#sweep);
+    const sockets = [...this.#connections.keys()].map((socket) => socket.closed || once(socket, 'close'));
+    for (const connection of this.#connections.values()) connection.cut('gateway-stopped');
+    await Promise.all(sockets);
+    this.#bans.clear();
+  }
+
+  #build(config: GatewayConfig): Regime {
+    return {
+      config,
+      servers: buildServers(config, (client) => this.#attach(client)),
+      directory: new UserDirectory(config.tunnelUsers),
+      trusted: addressRanges(config.limits.neverBan),
+    };
+  }
+
+  /** One user's bad key must not keep a whole configuration out of force. */
+  #warnOfKeys(): void {
+    for (const { username, reason } of this.#regime.directory.unusable) {
+      this.log.warn({ username, reason }, 'A public key is not accepted');
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const refusal = address === '' ? 'refused-gone' : this.#bans.isBanned(address) ? 'refused-banned' : undefined;
+    const admitted = refusal ?? this.#admission.admit(address, this.#connections.size);
+    if (typeof admitted === 'string') {
+      this.counters.add(admitted);
+      socket.destroy();
+      return;
+    }
+    this.counters.add('connections');
+    socket.setNoDelay(true); // otherwise Nagle's algorithm stalls small packets for 40 ms
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    const connection = new Connection(socket, address, this.#surroundings());
+    this.#connections.set(socket, connection);
+    this.#releases.set(connection, admitted);
+    peekProfile(socket, (profile) => this.#regime.servers[profile].injectSocket(socket));
+  }
+
+  #attach(client: ClientInternals): void {
+    this.#connections.get(client._sock)?.attach(client);
+  }
+
+  #surroundings(): Door {
+    return {
+      config: () => this.#regime.config,
+      directory: () => this.#regime.directory,
+      front: this.front,
+      log: this.log,
+      now: Date.now,
+      count: (label) => this.counters.add(label),
+      delayFor: (address, username) => this.#bans.delayFor(address, username),
+      failed: (address, username) => this.#failed(address, username),
+      opened: (connection, tunnel) => this.#opened(connection, tunnel),
+      closed: (connection, reason) => this.#closed(connection, reason),
+    };
+  }
+
+  #failed(address: string, username: string | null): void {
+    this.counters.add('login_failures');
+    this.#bans.failed(address, username);
+  }
+
+  #opened(connection: Connection, tunnel: Tunnel): void {
+    this.#releases.get(connection)?.();
+    this.#bans.succeeded(tunnel.address, tunnel.user.username);
+    this.counters.add('tunnels');
+    const key = limitKey(tunnel.address);
+    this.#tunnelsByKey.set(key, (this.#tunnelsByKey.get(key) ?? 0) + 1);
+    this.emit({ type: 'tunnel-created', tunnel });
+  }
+
+  #closed(connection: Connection, reason: Cut): void {
+    this.#releases.get(connection)?.();
+    this.#connections.delete(connection.socket);
+    const { tunnel } = connection;
+    if (!tunnel) return;
+    const key = limitKey(tunnel.address);
+    const left = (this.#tunnelsByKey.get(key) ?? 1) - 1;
+    if (left > 0) this.#tunnelsByKey.set(key, left);
+    else this.#tunnelsByKey.delete(key);
+    this.emit({ type: 'tunnel-destroyed', tunnel, reason });
+  }
+
+  #cutWhere(matches: (username: string) => boolean, reason: Cut): number {
+    const found = [...this.#connections.values()].filter(({ tunnel }) => tunnel && matches(tunnel.user.username));
+    for (const connection of found) connection.cut(reason);
+    return found.length;
+  }
+}

@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { GatewayDirectory } from './support/gateway-directory.js';
+import { GatewayProcess } from './support/gateway-process.js';
+import { echo, forward, login } from './support/ssh-client.js';
+
+let directory: GatewayDirectory;
+let gateway: GatewayProcess;
+
+beforeAll(async () => {
+  directory = new GatewayDirectory();
+  const old = { ...directory.user('carol', [directory.alice]), validUntil: '2020-01-01T00:00:00.000Z' };
+  const rsa = directory.user('rsa', [directory.newKey('rsa', 'rsa')]);
+  const ecdsa = directory.user('ecdsa', [directory.newKey('ecdsa', 'ecdsa')]);
+  const weak = directory.user('weak', [directory.newKey('weak', 'rsa', 1024), directory.bob]);
+  directory.change({ tunnelUsers: [...directory.config.tunnelUsers, old, rsa, ecdsa, weak] });
+  gateway = await GatewayProcess.start(directory.path);
+});
+
+afterAll(async () => {
+  await gateway.destroy();
+  directory.remove();
+});
+
+function loginWith(username: string, file: string) {
+  return login(gateway.port, { username, privateKey: readFileSync(`${directory.path}/${file}.key`) });
+}
+
+test.each(['alice', 'bob', 'rsa', 'ecdsa'])('%s logs in with its key and data comes back unchanged', async (name) => {
+  const client = await loginWith(name, name);
+  expect(await echo(client, 'hello')).toBe('hello');
+  client.end();
+});
+
+test.each([
+  ['an unknown user', 'nobody', 'alice'],
+  ['a key of another user', 'alice', 'bob'],
+  ['a user whose time is over', 'carol', 'alice'],
+  ['an RSA key below 2048 bits', 'weak', 'weak'],
+])('%s is refused', async (_what, username, file) => {
+  await expect(loginWith(username, file)).rejects.toThrow('authentication methods failed');
+});
+
+test('the other keys of a user with an unusable key work, and the log names the user', async () => {
+  const client = await loginWith('weak', 'bob');
+  client.end();
+  expect(gateway.log).toContainEqual(
+    expect.objectContaining({ username: 'weak', msg: 'A public key is not accepted' }),
+  );
+});
+
+test('a password is refused', async () => {
+  await expect(login(gateway.port, { username: 'alice', password: 'secret' })).rejects.toThrow(
+    'authentication methods failed',
+  );
+});
+
+test('a wrong destination is refused with a sentence, and the connection stays usable', async () => {
+  const client = await loginWith('alice', 'alice');
+  await expect(forward(client, 'other.test')).rejects.toThrow('this tunnel leads to primary.test:5432');
+  await expect(forward(client, 'primary.test', 22)).rejects.toThrow('this tunnel leads to');
+  expect(await echo(client, 'still here')).toBe('still here');
+  client.end();
+});
+
+test('a failure in one channel ends that channel alone', async () => {
+  const client = await loginWith('alice', 'alice');
+  const channel = await forward(client, 'replica.test');
+  channel.resume();
+  await new Promise((resolve) => channel.once('close', resolve));
+  expect(await echo(client, 'still here')).toBe('still here');
+  client.end();
+});

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import type { GatewayEvent, GatewayStatus } from '@borealis/contract';
+import { waitFor } from './wait.js';
+
+const ENTRY = path.resolve(import.meta.dirname, '../../dist/fuzz/echo-gateway.js');
+
+/** A real gateway process, with an echo where PostgreSQL would be. */
+export class GatewayProcess {
+  readonly log: Record<string, unknown>[] = [];
+  exit: { code: number | null; signal: string | null } | undefined;
+  port = 0;
+
+  private constructor(
+    readonly child: ChildProcess,
+    readonly directory: string,
+  ) {
+    createInterface({ input: child.stdout! }).on('line', (line) => this.log.push(JSON.parse(line)));
+    child.once('exit', (code, signal) => {
+      this.exit = { code, signal };
+    });
+  }
+
+  /** Resolves when it listens, or when it has ended: see `exit` then. */
+  static async start(directory: string, entry = ENTRY): Promise<GatewayProcess> {
+    const child = spawn(process.execPath, ['--expose-gc', entry, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const gateway = new GatewayProcess(child, directory);
+    await waitFor('the gateway to start', () => gateway.exit ?? gateway.#listening());
+    gateway.port = gateway.#listening() ?? 0;
+    return gateway;
+  }
+
+  #listening(): number | undefined {
+    const line = this.log.find((entry) => entry.msg === 'The gateway accepts connections');
+    return (line?.address as { port: number } | undefined)?.port;
+  }
+
+  /** Sends raw text to the control socket and gives the answers, one a line. */
+  async controlRaw(text: string, answers = 1): Promise<Record<string, unknown>[]> {
+    const socket = net.connect(path.join(this.directory, 'control.sock'));
+    const lines: Record<string, unknown>[] = [];
+    createInterface({ input: socket }).on('line', (line) => lines.push(JSON.parse(line)));
+    await once(socket, 'connect');
+    socket.write(text);
+    await waitFor('an answer', () => lines.length >= answers || socket.closed);
+    socket.destroy();
+    return lines;
+  }
+
+  async control(command: object): Promise<Record<string, unknown>> {
+    return (await this.controlRaw(`${JSON.stringify(command)}\n`))[0]!;
+  }
+
+  async status(): Promise<GatewayStatus> {
+    return (await this.control({ op: 'status' })) as unknown as GatewayStatus;
+  }
+
+  async counter(label: string): Promise<number> {
+    return (await this.status()).counters[label] ?? 0;
+  }
+
+  /** Events of all segments, oldest first. */
+  events(): GatewayEvent[] {
+    const folder = path.join(this.directory, 'events');
+    const segments = readdirSync(folder).sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10));
+    const lines = segments.flatMap((name) => readFileSync(path.join(folder, name), 'utf8').split('\n').filter(Boolean));
+    return lines.map((line) => JSON.parse(line) as GatewayEvent);
+  }
+
+  /** Resident memory in MiB. */
+  rss(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  }
+
+  openFiles(): number {
+    return readdirSync(`/proc/${this.child.pid}/fd`).length;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  async ended(): Promise<void> {
+    await waitFor('the gateway to end', () => this.exit);
+  }
+
+  /** For the end of a test: kills it if it still runs. */
+  async destroy(): Promise<void> {
+    if (!this.exit) this.kill('SIGKILL');
+    await this.ended();
+  }
+}
