@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto';
+import { clusterHosts, randomPassword, Secret, TUNNEL_HOST } from '@borealis/contract';
+import type { ClusterSpec } from '@borealis/engine';
+import { allotAddress, type GatewayAddress } from '../gateway/address.js';
+import { generateHostKeys } from '../gateway/host-keys.js';
+import type { LeafCertificate } from '../home/certificate-authority.js';
+import { hasOsUsers } from '../system/os-users.js';
+import type { HomeContext } from './context.js';
+import type { ClusterRecord, GatewayRecord } from './record.js';
+
+/** The first record of a cluster, with all that it keeps for life. `taken` are the addresses of the home's other gateways. */
+export async function allotCluster(
+  context: HomeContext,
+  id: string,
+  spec: ClusterSpec,
+  version: string,
+  taken: readonly GatewayAddress[],
+): Promise<ClusterRecord> {
+  return { ...basicRecord(context, id, spec, version), gateway: await allotGateway(context, id, taken) };
+}
+
+/** The first record of a cluster that no tunnel leads to. */
+export function basicRecord(
+  { home }: HomeContext,
+  id: string,
+  spec: ClusterSpec,
+  version: string,
+  hasGateway = true,
+): ClusterRecord {
+  const suffix = `${home.id}-${id}`;
+  return {
+    format: 1,
+    id,
+    wanted: 'present',
+    spec,
+    version,
+    generation: 1,
+    osUsers: hasOsUsers() ? { postgres: `bpg-${suffix}`, gateway: hasGateway ? `bgw-${suffix}` : null } : null,
+    superuserPassword: new Secret(randomPassword()),
+    backendPassword: new Secret(randomPassword()),
+    gateway: null,
+    access: null,
+    accessInForce: 0,
+    born: false,
+  };
+}
+
+async function allotGateway(
+  context: HomeContext,
+  id: string,
+  taken: readonly GatewayAddress[],
+): Promise<GatewayRecord> {
+  const address = await allotAddress(context.home.id, id, taken, context.options.publicGateways);
+  const keys = generateHostKeys();
+  return {
+    address,
+    hostKeys: keys.privateKeys,
+    hostKeyPublic: keys.publicKey,
+    tls: await issueGatewayCertificate(context, id),
+    mockSecret: new Secret(randomBytes(32).toString('base64')),
+    revision: 0,
+    digest: '',
+  };
+}
+
+/** A certificate for every name by which a client may reach the cluster through its tunnel. */
+export function issueGatewayCertificate({ authority, options }: HomeContext, id: string): Promise<LeafCertificate> {
+  const hosts = clusterHosts(id);
+  const names = [hosts.primary, hosts.replica, TUNNEL_HOST, options.tunnelHost, 'localhost', '127.0.0.1'];
+  return authority.issue(hosts.primary, [...new Set(names.filter((name) => name !== undefined))]);
+}

@@ -1,0 +1,16 @@
+import type { Logger } from 'pino';
+import type { EventJournal } from '../events/event-journal.js';
+import type { GatewayProgram } from '../gateway/program.js';
+import type { CertificateAuthority } from '../home/certificate-authority.js';
+import type { Home } from '../home/home.js';
+import type { KeeperOptions } from '../options.js';
+
+/** What all clusters of a home share. */
+export interface HomeContext {
+  home: Home;
+  options: KeeperOptions;
+  log: Logger;
+  authority: CertificateAuthority;
+  events: EventJournal;
+  program: GatewayProgram;
+}

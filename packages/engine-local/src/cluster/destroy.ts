@@ -1,0 +1,32 @@
+import { rm } from 'node:fs/promises';
+import { findServer, stopServer } from '@borealis/postgres';
+import { findGateway, stopGateway } from '../gateway/process.js';
+import { findOsUser, removeOsUser } from '../system/os-users.js';
+import type { ClusterState } from './state.js';
+
+/**
+ * Removes every trace of the cluster: gateway, PostgreSQL, their files, their users, the record last. Killed at any line, it is
+ * begun again from the record and finds less to do.
+ */
+export async function destroyEverything(state: ClusterState): Promise<void> {
+  const { record, paths } = state.journal;
+  const users = {
+    postgres: record.osUsers && (await findOsUser(record.osUsers.postgres)),
+    gateway: record.osUsers?.gateway ? await findOsUser(record.osUsers.gateway) : null,
+  };
+  state.detail = 'Ending tunnels and sessions';
+  if (record.gateway) {
+    const gateway = await findGateway(paths.gatewayLink, users.gateway);
+    if (gateway) await stopGateway(paths.gatewayLink, gateway);
+    await state.spool.closeOpenTunnels('cluster destroyed');
+  }
+  state.detail = 'Stopping the database';
+  const server = await findServer({ dataDirectory: paths.data, os: users.postgres });
+  if (server) await stopServer(server, { mode: 'immediate', seconds: 10 });
+  state.detail = 'Removing the data';
+  // Users before files: what still runs as one of them could write again.
+  for (const name of [record.osUsers?.gateway, record.osUsers?.postgres]) if (name) await removeOsUser(name);
+  for (const path of [paths.run, paths.gateway, paths.postgres])
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  await state.journal.remove();
+}

@@ -1,0 +1,30 @@
+import { isServerAlive, trimLog } from '@borealis/postgres';
+import { isAlive } from '../system/process-identity.js';
+import type { ClusterState } from './state.js';
+
+/** Looks whether what ran still runs, and reads what the gateway has told meanwhile. */
+export async function observe(state: ClusterState): Promise<void> {
+  if (state.server && !(await isServerAlive(state.server))) {
+    state.server = null;
+    state.serverRestarts.lost(Date.now());
+  }
+  if (state.gateway && !(await isAlive(state.gateway))) {
+    state.gateway = null;
+    state.gatewayRestarts.lost(Date.now());
+  }
+  await trimLog(state.journal.paths.postgresLog);
+  await drainSpool(state);
+}
+
+/** Events that cannot be kept now stay in the gateway's spool; the cluster itself must not suffer from it. */
+async function drainSpool(state: ClusterState): Promise<void> {
+  if (!state.journal.record.gateway) return;
+  try {
+    await state.spool.drain();
+  } catch (error) {
+    state.context.log.error(
+      { cluster: state.journal.record.id, err: error },
+      'the events of the gateway cannot be kept',
+    );
+  }
+}

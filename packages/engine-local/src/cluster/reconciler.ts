@@ -1,0 +1,186 @@
+import type { EngineError } from '@borealis/engine';
+import { stopServer } from '@borealis/postgres';
+import { toEngineError } from '../errors.js';
+import { SpoolReader } from '../events/spool-reader.js';
+import { stopGateway } from '../gateway/process.js';
+import type { HomeContext } from './context.js';
+import { destroyEverything } from './destroy.js';
+import { GATEWAY_STEPS } from './gateway-steps.js';
+import { observe } from './observe.js';
+import type { ClusterJournal } from './record.js';
+import { Restarts } from './restarts.js';
+import { SERVER_STEPS } from './server-steps.js';
+import type { ClusterState } from './state.js';
+import type { Step } from './step.js';
+import { Wake } from './wake.js';
+
+const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS];
+const TICK = 1000;
+const LONGEST_PAUSE = 15_000;
+
+/**
+ * Makes one cluster what its record says, for as long as it runs: looks, takes the first step that is not done, looks again.
+ * All that happens to the cluster happens in this one loop, so no two of its steps ever overlap.
+ */
+export class ClusterReconciler {
+  readonly #watchers = new Set<() => void>();
+  #running: Promise<void> | null = null;
+  #stopped = false;
+  #failures = 0;
+  #gone = false;
+
+  private constructor(
+    readonly state: ClusterState,
+    private readonly wakeUp: Wake,
+  ) {}
+
+  static async create(context: HomeContext, journal: ClusterJournal): Promise<ClusterReconciler> {
+    const { record, paths } = journal;
+    const wakeUp = new Wake();
+    const state: ClusterState = {
+      context,
+      journal,
+      spool: await SpoolReader.open(record.id, paths, context.events, context.log),
+      wake: () => wakeUp.now(),
+      phase: record.born ? 'starting' : 'fetching',
+      detail: 'Looking what is there',
+      trouble: null,
+      release: null,
+      users: null,
+      directoriesReady: false,
+      dataReady: false,
+      configured: false,
+      server: null,
+      gateway: null,
+      rolesRevision: record.accessInForce,
+      gatewayRevision: -1,
+      serverRestarts: new Restarts(),
+      gatewayRestarts: new Restarts(),
+    };
+    return new ClusterReconciler(state, wakeUp);
+  }
+
+  /** True once nothing is left of the cluster. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  start(): void {
+    this.#running = this.loop();
+  }
+
+  /** Resolves as soon as `condition` gives something, after any look; rejects when it throws. */
+  async until<T>(condition: () => T | undefined): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const watcher = () => {
+        try {
+          const result = condition();
+          if (result === undefined) return;
+          this.#watchers.delete(watcher);
+          resolve(result);
+        } catch (error) {
+          this.#watchers.delete(watcher);
+          reject(error);
+        }
+      };
+      this.#watchers.add(watcher);
+      watcher();
+    });
+  }
+
+  /** Ends the loop after the step it is in; the processes go on. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    this.wakeUp.now();
+    await this.#running;
+    this.notify();
+  }
+
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Stops the gateway, so that tunnels end cleanly. Only after `stop`. */
+  async stopGateway(): Promise<void> {
+    const { gateway, journal, spool } = this.state;
+    if (!gateway) return;
+    await stopGateway(journal.paths.gatewayLink, gateway);
+    await spool.closeOpenTunnels('gateway stopped');
+  }
+
+  /** Stops PostgreSQL with everything written to disk. Only after `stop`. */
+  async stopServer(): Promise<void> {
+    if (this.state.server) await stopServer(this.state.server, { mode: 'fast', seconds: 60 });
+  }
+
+  private async loop(): Promise<void> {
+    while (!this.#stopped) {
+      const pause = await this.look();
+      this.notify();
+      if (pause > 0 && !this.#stopped) await this.wakeUp.wait(pause);
+    }
+  }
+
+  /** One look and at most one step; gives the milliseconds until the next. */
+  private async look(): Promise<number> {
+    const { state } = this;
+    try {
+      if (state.journal.record.wanted === 'gone') return await this.destroy();
+      await observe(state);
+      const step = STEPS.find((candidate) => !candidate.isDone(state));
+      return step ? await this.take(step) : this.settle();
+    } catch (error) {
+      return this.fail(toEngineError(error));
+    }
+  }
+
+  private async take(step: Step): Promise<number> {
+    const { state } = this;
+    const pause = step.wait?.(state) ?? 0;
+    this.show(step);
+    if (pause > 0) return Math.min(pause, TICK);
+    await step.run(state);
+    this.#failures = 0;
+    state.trouble = null;
+    return 0;
+  }
+
+  private show(step: Step): void {
+    const { state } = this;
+    state.detail = step.detail;
+    if (state.serverRestarts.isLost || state.gatewayRestarts.isLost) state.phase = 'recovering';
+    else if (step.phase) state.phase = step.phase;
+    else if (state.phase !== 'ready') state.phase = 'starting';
+  }
+
+  private settle(): number {
+    const { state } = this;
+    state.phase = 'ready';
+    state.detail = 'The database is ready';
+    state.trouble = null;
+    this.#failures = 0;
+    return TICK;
+  }
+
+  private async destroy(): Promise<number> {
+    this.state.phase = 'destroying';
+    await destroyEverything(this.state);
+    this.#gone = true;
+    this.#stopped = true;
+    return 0;
+  }
+
+  private fail(error: EngineError): number {
+    const { state } = this;
+    const { id, born, wanted } = state.journal.record;
+    state.trouble = error;
+    state.detail = `${error.message} It is tried again.`;
+    if (wanted === 'present') state.phase = born ? 'recovering' : 'failed';
+    state.context.log.error({ cluster: id, err: error }, 'a step failed and is tried again');
+    return Math.min(LONGEST_PAUSE, 250 * 2 ** this.#failures++);
+  }
+
+  private notify(): void {
+    for (const watcher of [...this.#watchers]) watcher();
+  }
+}

@@ -1,0 +1,137 @@
+import { rm, rmdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { Secret } from '@borealis/contract';
+import { z } from 'zod';
+import { traversable } from '../home/home.js';
+import type { ClusterPaths } from '../home/paths.js';
+import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
+import { Mutex } from '../system/mutex.js';
+import { clusterAccess, clusterSpec } from './schemas.js';
+
+const secret = z.string().transform((value) => new Secret(value));
+
+/** What a gateway was allotted, once for the cluster's life; only certificate and revision change. */
+const gatewayRecord = z.object({
+  address: z.object({ bind: z.string(), port: z.number().int(), host: z.string() }),
+  hostKeys: z.array(secret).min(1),
+  hostKeyPublic: z.string(),
+  tls: z.object({ certificate: z.string(), privateKey: secret, notAfter: z.iso.datetime() }),
+  mockSecret: secret,
+  /** Of the file the gateway runs by; `digest` is that of its content. */
+  revision: z.number().int(),
+  digest: z.string(),
+});
+export type GatewayRecord = z.infer<typeof gatewayRecord>;
+
+/** The journal of one cluster: what is wanted, what was allotted, how far access has come. */
+const clusterRecord = z.object({
+  format: z.literal(1),
+  id: z.string(),
+  wanted: z.enum(['present', 'gone']),
+  spec: clusterSpec,
+  /** PostgreSQL's own number. */
+  version: z.string(),
+  /** Of the primary: grows when another server takes over. */
+  generation: z.number().int(),
+  /** Null: everything runs as the keeper's own user. */
+  osUsers: z.object({ postgres: z.string(), gateway: z.string().nullable() }).nullable(),
+  superuserPassword: secret,
+  /** Of the tenant roles where the gateway cannot use peer authentication, of the service's role in the control cluster. */
+  backendPassword: secret,
+  /** Null: no tunnel leads to this cluster. */
+  gateway: gatewayRecord.nullable(),
+  access: clusterAccess.nullable(),
+  /** Revision that PostgreSQL and the gateway both run by. */
+  accessInForce: z.number().int(),
+  /** True once the cluster has accepted connections: from then on trouble is a recovery. */
+  born: z.boolean(),
+});
+export type ClusterRecord = z.infer<typeof clusterRecord>;
+
+/** The record on disk and in memory, the former always first. */
+export class ClusterJournal {
+  #current: ClusterRecord;
+  readonly #writes = new Mutex();
+
+  private constructor(
+    readonly paths: ClusterPaths,
+    record: ClusterRecord,
+  ) {
+    this.#current = record;
+  }
+
+  /** The last version that is safe on disk. It is never changed in place. */
+  get record(): ClusterRecord {
+    return this.#current;
+  }
+
+  /** Writes the first version; on failure (a full disk) nothing is left. */
+  static async create(paths: ClusterPaths, record: ClusterRecord): Promise<ClusterJournal> {
+    await ensureDirectory(paths.directory, traversable());
+    try {
+      await writeFileAtomic(paths.record, serialize(record), 0o600);
+      await syncDirectory(dirname(paths.directory));
+    } catch (error) {
+      await rmdir(paths.directory).catch(() => undefined);
+      throw error;
+    }
+    return new ClusterJournal(paths, record);
+  }
+
+  /** Reads it back; null when there is none. A record that cannot be read throws: it is never guessed. */
+  static async open(paths: ClusterPaths): Promise<ClusterJournal | null> {
+    const text = await readIfPresent(paths.record);
+    return text === null ? null : new ClusterJournal(paths, clusterRecord.parse(JSON.parse(text)));
+  }
+
+  /** Changes fields; resolves when the change is safe on disk. `change` sees the version it is based on. */
+  async update(change: (record: ClusterRecord) => Partial<ClusterRecord>): Promise<void> {
+    await this.#writes.run(async () => {
+      const next = { ...this.#current, ...change(this.#current) };
+      await writeFileAtomic(this.paths.record, serialize(next), 0o600);
+      this.#current = next;
+    });
+  }
+
+  /**
+   * Notes that the cluster is to be destroyed. On a full disk it counts for this life of the keeper only: refusing would keep
+   * the disk full, and a cluster that lost its data halfway is never started anew (see `born`).
+   */
+  async markGone(): Promise<void> {
+    try {
+      await this.update(() => ({ wanted: 'gone' }));
+    } catch (error) {
+      if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error;
+      this.#current = { ...this.#current, wanted: 'gone' };
+    }
+  }
+
+  /** Forgets the cluster: the record goes first of what is left, then its directory. */
+  async remove(): Promise<void> {
+    await this.#writes.run(async () => {
+      await rm(this.paths.record, { force: true });
+      await rm(this.paths.directory, { recursive: true, force: true });
+      await syncDirectory(dirname(this.paths.directory));
+    });
+  }
+}
+
+/** Removes the empty directory that a crash before the first write left; anything with content is not ours to judge. */
+export async function removeEmptyDirectory(path: string): Promise<boolean> {
+  try {
+    await rmdir(path);
+    return true;
+  } catch (error) {
+    if (isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+}
+
+/** This file is the one place that holds the secrets, so here they are written out. */
+function serialize(record: ClusterRecord): string {
+  const reveal = function (this: Record<string, unknown>, key: string, value: unknown) {
+    const raw = this[key];
+    return raw instanceof Secret ? raw.reveal() : value;
+  };
+  return `${JSON.stringify(record, reveal, 1)}\n`;
+}

@@ -1,0 +1,29 @@
+import { type ServerSpec, settingsFor } from '@borealis/postgres';
+import { POSTGRES_PORT } from '../gateway/config-file.js';
+import type { ClusterState } from './state.js';
+
+/** The keeper's own role. It matches no tenant role, so no tunnel leads to it. */
+const SUPERUSER = 'borealis';
+
+/** How PostgreSQL is run for this cluster. Only to be asked for once the release and the users are known. */
+export function serverSpec(state: ClusterState): ServerSpec {
+  if (!state.release) throw new Error('BUG: the release is not known yet');
+  const { record, paths } = state.journal;
+  return {
+    release: state.release,
+    dataDirectory: paths.data,
+    socketDirectory: paths.socketDirectory,
+    port: POSTGRES_PORT,
+    superuser: { name: SUPERUSER, password: record.superuserPassword.reveal() },
+    os: state.users?.postgres ?? null,
+    logFile: paths.postgresLog,
+    settings: settingsFor(record.spec),
+    access: state.users?.gateway
+      ? {
+          method: 'peer',
+          gatewayOsUser: state.users.gateway.name,
+          roles: (record.access?.roles ?? []).map(({ name }) => name),
+        }
+      : { method: 'scram' },
+  };
+}

@@ -1,0 +1,134 @@
+import { rm, stat, symlink } from 'node:fs/promises';
+import {
+  applyRoles,
+  connect,
+  createDataDirectory,
+  ensureRelease,
+  findServer,
+  reload,
+  startServer,
+  writeConfiguration,
+} from '@borealis/postgres';
+import { traversable } from '../home/home.js';
+import { ensureDirectory } from '../system/files.js';
+import { ensureOsUser } from '../system/os-users.js';
+import { announceRecovery } from './recovery.js';
+import { serverSpec } from './server-spec.js';
+import type { Step } from './step.js';
+
+const START_SECONDS = 30;
+
+const fetchRelease: Step = {
+  phase: 'fetching',
+  detail: 'Fetching the PostgreSQL release',
+  isDone: (state) => state.release !== null,
+  async run(state) {
+    const { version } = state.journal.record;
+    const onProgress = (sentence: string) => {
+      state.detail = sentence;
+    };
+    state.release = await ensureRelease({ version, cacheDir: state.context.options.cacheDir, onProgress });
+  },
+};
+
+const makeUsers: Step = {
+  phase: 'creating',
+  detail: 'Creating the system users of the cluster',
+  isDone: (state) => state.users !== null || state.journal.record.osUsers === null,
+  async run(state) {
+    const { postgres, gateway } = state.journal.record.osUsers!;
+    state.users = { postgres: await ensureOsUser(postgres), gateway: gateway ? await ensureOsUser(gateway) : null };
+  },
+};
+
+const makeDirectories: Step = {
+  phase: 'creating',
+  detail: 'Creating the directories of the cluster',
+  isDone: (state) => state.directoriesReady,
+  async run(state) {
+    const { paths } = state.journal;
+    const { postgres, gateway } = state.users ?? {};
+    await ensureDirectory(paths.directory, traversable());
+    await ensureDirectory(paths.postgres, 0o700, postgres);
+    await ensureDirectory(paths.run, traversable());
+    // Sockets inherit the directory's group, and so the gateway's user may connect and nobody else.
+    if (postgres && gateway)
+      await ensureDirectory(paths.socketDirectory, 0o2750, { uid: postgres.uid, gid: gateway.gid });
+    else await ensureDirectory(paths.socketDirectory, 0o700, postgres);
+    if (state.journal.record.gateway) {
+      await ensureDirectory(paths.gateway, 0o700, gateway ?? undefined);
+      await rm(paths.gatewayLink, { force: true });
+      await symlink(paths.gateway, paths.gatewayLink);
+    }
+    state.directoriesReady = true;
+  },
+};
+
+const makeDataDirectory: Step = {
+  phase: 'creating',
+  detail: 'Creating the database cluster',
+  isDone: (state) => state.dataReady,
+  async run(state) {
+    const { record, paths } = state.journal;
+    // An empty cluster in the place of lost data would look healthy: that is for a person to decide.
+    if (record.born && !(await stat(paths.data).catch(() => null)))
+      throw new Error(`The data directory ${paths.data} is gone; put it back, or destroy the cluster.`);
+    await createDataDirectory(serverSpec(state));
+    state.dataReady = true;
+  },
+};
+
+const configure: Step = {
+  phase: 'starting',
+  detail: 'Writing the configuration of PostgreSQL',
+  isDone: (state) => state.configured,
+  async run(state) {
+    const spec = serverSpec(state);
+    const changed = await writeConfiguration(spec);
+    if (changed && (await findServer(spec))) await reload(spec);
+    state.configured = true;
+  },
+};
+
+const startPostgres: Step = {
+  phase: 'starting',
+  detail: 'Waiting for the database to accept connections',
+  isDone: (state) => state.server !== null,
+  wait: (state) => state.serverRestarts.wait(Date.now()),
+  async run(state) {
+    // In short turns, so that a destroy does not wait for a long crash recovery: the next look adopts the server.
+    state.server = await startServer(serverSpec(state), { seconds: START_SECONDS });
+    state.serverRestarts.started(Date.now());
+    if (!state.journal.record.born) await state.journal.update(() => ({ born: true }));
+    if (state.serverRestarts.recovered()) await announceRecovery(state, 'PostgreSQL was restarted');
+  },
+};
+
+const applyAccessToPostgres: Step = {
+  phase: null,
+  detail: 'Applying roles and databases',
+  isDone: (state) => state.rolesRevision >= (state.journal.record.access?.revision ?? 0),
+  async run(state) {
+    const { record } = state.journal;
+    const access = record.access!;
+    const spec = serverSpec(state);
+    if (await writeConfiguration(spec)) await reload(spec);
+    await applyRoles((database) => connect(spec, database), {
+      databases: access.databases,
+      roles: access.roles.map(({ name, database }) => ({ name, database })),
+      backendPassword: spec.access.method === 'scram' ? record.backendPassword.reveal() : null,
+    });
+    state.rolesRevision = access.revision;
+  },
+};
+
+/** From nothing to a PostgreSQL that runs by the access document, in order. */
+export const SERVER_STEPS: readonly Step[] = [
+  fetchRelease,
+  makeUsers,
+  makeDirectories,
+  makeDataDirectory,
+  configure,
+  startPostgres,
+  applyAccessToPostgres,
+];

@@ -1,0 +1,34 @@
+import type { ClusterPhase, EngineError } from '@borealis/engine';
+import type { OsUser, Release, ServerIdentity } from '@borealis/postgres';
+import type { SpoolReader } from '../events/spool-reader.js';
+import type { ProcessIdentity } from '../system/process-identity.js';
+import type { HomeContext } from './context.js';
+import type { ClusterJournal } from './record.js';
+import type { Restarts } from './restarts.js';
+
+/** What is known of a cluster in this life of the keeper: observed, never trusted across a restart. */
+export interface ClusterState {
+  readonly context: HomeContext;
+  readonly journal: ClusterJournal;
+  readonly spool: SpoolReader;
+  /** Asks for another look at once. */
+  readonly wake: () => void;
+  phase: ClusterPhase;
+  detail: string;
+  /** Why the last look failed; null when it did not. */
+  trouble: EngineError | null;
+  release: Release | null;
+  /** Null before they were looked up, and for good where there are none. */
+  users: { postgres: OsUser; gateway: OsUser | null } | null;
+  directoriesReady: boolean;
+  dataReady: boolean;
+  configured: boolean;
+  server: ServerIdentity | null;
+  gateway: ProcessIdentity | null;
+  /** Revision of the access document that PostgreSQL runs by. */
+  rolesRevision: number;
+  /** Revision of the file that the living gateway runs by. */
+  gatewayRevision: number;
+  readonly serverRestarts: Restarts;
+  readonly gatewayRestarts: Restarts;
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+/**
+ * Socket paths end at 103 bytes on macOS (107 on Linux); the longest below the runtime directory is
+ * `/<16 characters>/pg/.s.PGSQL.5432`.
+ */
+const LONGEST_RUNTIME_DIRECTORY = 103 - 34;
+
+/** Where the sockets of this home are: `run` in it, or a short directory in the system's temporary one when that is too long. */
+export function runtimeDirectory(home: string): string {
+  const inside = join(resolve(home), 'run');
+  if (Buffer.byteLength(inside) <= LONGEST_RUNTIME_DIRECTORY) return inside;
+  const name = `borealis-${createHash('sha256').update(resolve(home)).digest('hex').slice(0, 12)}`;
+  const outside = join(tmpdir(), name);
+  return Buffer.byteLength(outside) <= LONGEST_RUNTIME_DIRECTORY ? outside : join('/tmp', name);
+}
+
+/** The keeper's RPC socket of this home. */
+export function keeperSocket(home: string): string {
+  return join(runtimeDirectory(home), 'keeper.sock');
+}
+
+/** Everything that is kept of one cluster. */
+export interface ClusterPaths {
+  directory: string;
+  record: string;
+  /** Belongs to the PostgreSQL user, closed to others. */
+  postgres: string;
+  data: string;
+  postgresLog: string;
+  /** Belongs to the gateway's user, closed to others. */
+  gateway: string;
+  gatewayLog: string;
+  /** How far the gateway's event spool has been read. */
+  spool: string;
+  /** Sockets, below the runtime directory. */
+  run: string;
+  socketDirectory: string;
+  /** A short name of `gateway`: its control socket is bound through it. */
+  gatewayLink: string;
+}
+
+export interface HomePaths {
+  home: string;
+  run: string;
+  socket: string;
+  identity: string;
+  lock: string;
+  authority: string;
+  releases: string;
+  events: string;
+  clusters: string;
+  cluster(id: string): ClusterPaths;
+}
+
+export function homePaths(home: string): HomePaths {
+  const root = resolve(home);
+  const run = runtimeDirectory(root);
+  return {
+    home: root,
+    run,
+    socket: keeperSocket(root),
+    identity: join(root, 'home.json'),
+    lock: join(root, 'keeper.lock'),
+    authority: join(root, 'ca'),
+    releases: join(root, 'releases'),
+    events: join(root, 'events'),
+    clusters: join(root, 'clusters'),
+    cluster: (id) => clusterPaths(join(root, 'clusters', id), join(run, id)),
+  };
+}
+
+function clusterPaths(directory: string, run: string): ClusterPaths {
+  return {
+    directory,
+    record: join(directory, 'cluster.json'),
+    postgres: join(directory, 'postgres'),
+    data: join(directory, 'postgres', 'data'),
+    postgresLog: join(directory, 'postgres', 'server.log'),
+    gateway: join(directory, 'gateway'),
+    gatewayLog: join(directory, 'gateway.log'),
+    spool: join(directory, 'spool.json'),
+    run,
+    socketDirectory: join(run, 'pg'),
+    gatewayLink: join(run, 'gw'),
+  };
+}

@@ -1,0 +1,191 @@
+import { isDeepStrictEqual } from 'node:util';
+import { CLUSTER_ID, POSTGRES_MAJORS } from '@borealis/contract';
+import {
+  type ClusterAccess,
+  type ClusterSpec,
+  type ClusterState,
+  type Engine,
+  EngineError,
+  type EngineEvent,
+  type ReleaseOffer,
+} from '@borealis/engine';
+import { connect, databaseSizes, isCached, offeredMajors, offeredRelease } from '@borealis/postgres';
+import { checkAccess } from './cluster/access-check.js';
+import { allotCluster } from './cluster/allotment.js';
+import type { Clusters } from './cluster/clusters.js';
+import type { HomeContext } from './cluster/context.js';
+import type { ClusterReconciler } from './cluster/reconciler.js';
+import { clusterSpec } from './cluster/schemas.js';
+import { serverSpec } from './cluster/server-spec.js';
+import { publicState } from './cluster/view.js';
+import { CONTROL_ID } from './control-database.js';
+import { toEngineError } from './errors.js';
+import { sendCommand } from './gateway/control-client.js';
+
+const CLOSE_SECONDS = 10;
+const LONGEST_WAIT_SECONDS = 60;
+
+/** The engine of one machine, inside the keeper. */
+export class LocalEngine implements Engine {
+  constructor(
+    private readonly context: HomeContext,
+    private readonly clusters: Clusters,
+  ) {}
+
+  async releases(): Promise<ReleaseOffer[]> {
+    const offered = offeredMajors();
+    const majors = POSTGRES_MAJORS.filter((major) => offered.includes(major));
+    return Promise.all(
+      majors.map(async (major) => {
+        const { version } = offeredRelease(major);
+        return { major, version, cached: await isCached(version, this.context.options.cacheDir) };
+      }),
+    );
+  }
+
+  async createCluster(id: string, spec: ClusterSpec): Promise<ClusterState> {
+    checkId(id);
+    const wanted = checkSpec(spec);
+    const { version } = refuseUnoffered(wanted);
+    const cluster = await this.clusters
+      .adoptOrCreate(id, (taken) => allotCluster(this.context, id, wanted, version, taken))
+      .catch((error: unknown) => {
+        throw toEngineError(error);
+      });
+    const { record } = cluster.state.journal;
+    if (record.wanted === 'gone') throw new EngineError('conflict', `The cluster "${id}" is being destroyed.`);
+    if (!isDeepStrictEqual(record.spec, wanted))
+      throw new EngineError('conflict', `The cluster "${id}" already exists with another specification.`);
+    return publicState(cluster.state);
+  }
+
+  async cluster(id: string): Promise<ClusterState | null> {
+    const found = this.find(id);
+    return found ? publicState(found.state) : null;
+  }
+
+  async applyAccess(id: string, document: ClusterAccess): Promise<void> {
+    const cluster = this.known(id);
+    const access = checkAccess(document);
+    const { journal } = cluster.state;
+    if (access.revision < (journal.record.access?.revision ?? 0)) return;
+    if (cluster.state.phase !== 'ready')
+      throw new EngineError('not_ready', `The cluster "${id}" cannot take it now: ${cluster.state.detail}`);
+    await journal
+      .update(({ access: current }) => {
+        if (current && current.revision > access.revision) return {};
+        if (current?.revision === access.revision && !isDeepStrictEqual(current, access))
+          throw new EngineError('conflict', `Revision ${access.revision} of the access document has another content.`);
+        return { access };
+      })
+      .catch((error: unknown) => {
+        throw toEngineError(error);
+      });
+    cluster.state.trouble = null;
+    cluster.state.wake();
+    await cluster.until(() => accessOutcome(cluster, access.revision));
+  }
+
+  async closeSessions(id: string, who: { tunnelUsers: string[]; roles: string[] }): Promise<void> {
+    const state = this.find(id)?.state;
+    // Without a gateway no session is open; one that is just starting has none either.
+    if (!state?.gateway) return;
+    try {
+      await sendCommand(state.journal.paths.gatewayLink, { op: 'close', ...who }, CLOSE_SECONDS);
+    } catch (error) {
+      throw new EngineError('not_ready', `The gateway of "${id}" does not answer.`, { cause: error });
+    }
+  }
+
+  async usage(id: string): Promise<Record<string, number>> {
+    const { state } = this.known(id);
+    if (!state.server) throw new EngineError('not_ready', `The cluster "${id}" does not answer now: ${state.detail}`);
+    const client = await connect(serverSpec(state)).catch((error: unknown) => {
+      throw new EngineError('not_ready', `The cluster "${id}" does not accept connections.`, { cause: error });
+    });
+    try {
+      return await databaseSizes(client);
+    } finally {
+      await client.end();
+    }
+  }
+
+  async destroyCluster(id: string): Promise<void> {
+    const cluster = this.find(id);
+    if (!cluster) return;
+    await cluster.state.journal.markGone();
+    cluster.state.trouble = null;
+    cluster.state.wake();
+    await cluster.until(() => {
+      if (cluster.gone) return true;
+      refuseWhenStopped(cluster);
+      if (cluster.state.trouble) throw cluster.state.trouble;
+      return undefined;
+    });
+  }
+
+  async events(cursor: string | null, waitSeconds: number): Promise<{ events: EngineEvent[]; cursor: string | null }> {
+    const after = Number(cursor ?? 0);
+    if (!Number.isSafeInteger(after) || after < 0)
+      throw new EngineError('unsupported', 'The cursor is not one that this engine gave.');
+    const wait = Math.min(Math.max(waitSeconds, 0), LONGEST_WAIT_SECONDS);
+    const batch = await this.context.events.read(after, wait);
+    return { events: batch.events, cursor: String(batch.cursor) };
+  }
+
+  async caCertificate(): Promise<string> {
+    return this.context.authority.certificate;
+  }
+
+  private find(id: string): ClusterReconciler | undefined {
+    checkId(id);
+    return this.clusters.find(id);
+  }
+
+  private known(id: string): ClusterReconciler {
+    const found = this.find(id);
+    if (!found) throw new EngineError('not_ready', `There is no cluster "${id}".`);
+    return found;
+  }
+}
+
+function accessOutcome(cluster: ClusterReconciler, revision: number): true | undefined {
+  const { journal, trouble } = cluster.state;
+  if (journal.record.accessInForce >= revision) return true;
+  refuseWhenStopped(cluster);
+  if (journal.record.wanted === 'gone') throw new EngineError('conflict', 'The cluster is being destroyed.');
+  if (trouble)
+    throw new EngineError(trouble.code === 'no_room' ? 'no_room' : 'not_ready', trouble.message, { cause: trouble });
+  return undefined;
+}
+
+function refuseWhenStopped(cluster: ClusterReconciler): void {
+  if (cluster.stopped) throw new EngineError('unavailable', 'The keeper is stopping.');
+}
+
+function checkId(id: string): void {
+  if (!CLUSTER_ID.test(id) || id === CONTROL_ID)
+    throw new EngineError(
+      'unsupported',
+      'A cluster is named by 4 to 16 lower-case letters and digits, beginning with a letter, and not "control".',
+    );
+}
+
+function checkSpec(spec: unknown): ClusterSpec {
+  const parsed = clusterSpec.safeParse(spec);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new EngineError('unsupported', `The specification is refused: ${issue?.path.join('.')}: ${issue?.message}.`);
+  }
+  if (parsed.data.nodes !== 1)
+    throw new EngineError('unsupported', 'Clusters of more than one node are not offered on this engine yet.');
+  return parsed.data;
+}
+
+function refuseUnoffered({ major }: ClusterSpec): { version: string } {
+  try {
+    return offeredRelease(major);
+  } catch (error) {
+    throw toEngineError(error);
+  }
+}

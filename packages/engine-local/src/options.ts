@@ -1,0 +1,33 @@
+import type { Logger } from 'pino';
+
+/** Where gateways listen when they shall be reachable from outside this machine. */
+export interface PublicGateways {
+  /** The name or address that clients use: it stands in config vars. */
+  host: string;
+  /** The local address to listen on: `0.0.0.0`, `::` or one of the machine's own. */
+  bind: string;
+  ports: { first: number; last: number };
+}
+
+export interface KeeperOptions {
+  /** One keeper owns this directory and everything in it. */
+  home: string;
+  /** Where PostgreSQL releases are kept, shared by all homes of the machine. */
+  cacheDir: string;
+  /** The directory with the bundled gateway: `gateway.cjs` and what it needs. */
+  gatewayBundle: string;
+  log: Logger;
+  /** The host in database URLs, when it is not the published one: certificates name it too. */
+  tunnelHost?: string;
+  /** Left out: gateways listen on loopback addresses only. */
+  publicGateways?: PublicGateways;
+}
+
+/** Reads `22000-22999`; throws a plain sentence on anything else. */
+export function parsePortRange(text: string): PublicGateways['ports'] {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text.trim());
+  const [first, last] = [Number(match?.[1]), Number(match?.[2])];
+  if (!match || first < 1 || last > 65_535 || first > last)
+    throw new Error(`"${text}" is not a range of ports; write it as first-last, such as 22000-22999.`);
+  return { first, last };
+}

@@ -1,0 +1,77 @@
+import { request } from 'node:http';
+import { Secret } from '@borealis/contract';
+import { type Engine, EngineError } from '@borealis/engine';
+import { z } from 'zod';
+import type { ControlDatabase } from '../control-database.js';
+
+const refusal = z.object({
+  code: z.enum(['conflict', 'unsupported', 'not_ready', 'no_room', 'unavailable', 'internal']),
+  message: z.string(),
+});
+
+const controlDatabase = z.object({
+  host: z.string(),
+  port: z.number(),
+  user: z.string(),
+  password: z.string().transform((password) => new Secret(password)),
+  database: z.string(),
+});
+
+/** The keeper's engine, over its socket. Throws `EngineError`; `unavailable` when no keeper answers. */
+export function createEngineClient(socketPath: string): Engine {
+  const call = <T>(method: string, path: string, body?: unknown) => send(socketPath, method, path, body) as Promise<T>;
+  const at = (id: string, rest = '') => `/clusters/${encodeURIComponent(id)}${rest}`;
+  return {
+    releases: () => call('GET', '/releases'),
+    createCluster: (id, spec) => call('PUT', at(id), spec),
+    cluster: async (id) => (await call<{ cluster: Awaited<ReturnType<Engine['cluster']>> }>('GET', at(id))).cluster,
+    applyAccess: (id, access) => call('PUT', at(id, '/access'), access),
+    closeSessions: (id, who) => call('POST', at(id, '/close-sessions'), who),
+    usage: (id) => call('GET', at(id, '/usage')),
+    destroyCluster: (id) => call('DELETE', at(id)),
+    events: (cursor, waitSeconds) => {
+      const query = new URLSearchParams({ wait: String(waitSeconds), ...(cursor === null ? {} : { cursor }) });
+      return call('GET', `/events?${query.toString()}`);
+    },
+    caCertificate: async () => (await call<{ certificate: string }>('GET', '/ca')).certificate,
+  };
+}
+
+/** Adopts or creates the service's own database through the keeper; resolves when it accepts connections. */
+export async function requestControlDatabase(socketPath: string): Promise<ControlDatabase> {
+  return controlDatabase.parse(await send(socketPath, 'PUT', '/control-database', undefined));
+}
+
+/** There is no time limit: some calls last as long as a download, and the socket breaks when the keeper dies. */
+function send(socketPath: string, method: string, path: string, body: unknown): Promise<unknown> {
+  const text = body === undefined ? '' : JSON.stringify(body);
+  const headers = text === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath, method, path, headers }, (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.on('error', (error) => reject(unavailable(error)));
+      response.on('end', () => {
+        try {
+          resolve(readAnswer(response.statusCode ?? 0, Buffer.concat(chunks).toString()));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+    outgoing.on('error', (error) => reject(unavailable(error)));
+    outgoing.end(text);
+  });
+}
+
+function readAnswer(status: number, text: string): unknown {
+  const answer: unknown = text === '' ? undefined : JSON.parse(text);
+  if (status < 400) return answer;
+  const known = refusal.safeParse(answer);
+  if (known.success) throw new EngineError(known.data.code, known.data.message);
+  throw new EngineError('internal', `The keeper answered with status ${status}.`);
+}
+
+function unavailable(cause: Error): EngineError {
+  return new EngineError('unavailable', 'The keeper does not answer.', { cause });
+}

@@ -1,0 +1,87 @@
+import { chmod, rm } from 'node:fs/promises';
+import type { ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { sessionOwners } from '../cluster/schemas.js';
+import type { ControlDatabase } from '../control-database.js';
+import { toEngineError } from '../errors.js';
+
+/** What the keeper offers on its socket. */
+export interface KeeperService {
+  engine: Engine;
+  ensureControlDatabase(): Promise<ControlDatabase>;
+  log: Logger;
+}
+
+const STATUS: Record<EngineErrorCode, number> = {
+  conflict: 409,
+  unsupported: 422,
+  not_ready: 503,
+  no_room: 507,
+  unavailable: 503,
+  internal: 500,
+};
+
+const BODY_LIMIT_BYTES = 16 * 1024 * 1024;
+const byId = z.object({ id: z.string() });
+const eventsQuery = z.object({ cursor: z.string().optional(), wait: z.coerce.number().default(0) });
+
+/** Serves the engine's calls; listening comes separately. */
+export function buildRpcServer({ engine, ensureControlDatabase, log }: KeeperService): FastifyInstance {
+  const app = fastify({ forceCloseConnections: true, bodyLimit: BODY_LIMIT_BYTES });
+  app.setErrorHandler((error, request, reply) => {
+    const known = toEngineError(error);
+    if (known.code === 'internal') log.error({ err: error, url: request.url }, 'a call failed');
+    return reply.code(STATUS[known.code]).send({ code: known.code, message: known.message });
+  });
+  app.get('/releases', () => engine.releases());
+  app.get('/ca', async () => ({ certificate: await engine.caCertificate() }));
+  app.put('/control-database', async () => {
+    const { password, ...database } = await ensureControlDatabase();
+    return { ...database, password: password.reveal() };
+  });
+  app.get('/events', ({ query }) => {
+    const { cursor, wait } = eventsQuery.parse(query);
+    return engine.events(cursor ?? null, wait);
+  });
+  addClusterRoutes(app, engine);
+  return app;
+}
+
+/** Documents are checked by the engine itself, whoever calls it. */
+function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
+  const idOf = (params: unknown) => byId.parse(params).id;
+  app.put('/clusters/:id', ({ params, body }) => engine.createCluster(idOf(params), body as ClusterSpec));
+  app.get('/clusters/:id', async ({ params }) => ({ cluster: await engine.cluster(idOf(params)) }));
+  app.get('/clusters/:id/usage', ({ params }) => engine.usage(idOf(params)));
+  app.put('/clusters/:id/access', async ({ params, body }, reply) => {
+    await engine.applyAccess(idOf(params), body as ClusterAccess);
+    return reply.code(204).send();
+  });
+  app.post('/clusters/:id/close-sessions', async ({ params, body }, reply) => {
+    await engine.closeSessions(idOf(params), sessionOwners.parse(body));
+    return reply.code(204).send();
+  });
+  app.delete('/clusters/:id', async ({ params }, reply) => {
+    await engine.destroyCluster(idOf(params));
+    return reply.code(204).send();
+  });
+}
+
+/** Listens on the socket, open to this process's user only from its first moment on. Replaces a dead keeper's. */
+export async function listenOnSocket(app: FastifyInstance, path: string): Promise<void> {
+  await app.ready();
+  await rm(path, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    app.server.once('error', reject);
+    // The socket file is made within this call.
+    const before = process.umask(0o177);
+    try {
+      app.server.listen(path, resolve);
+    } finally {
+      process.umask(before);
+    }
+  });
+  await chmod(path, 0o600);
+}
