@@ -7,8 +7,7 @@ import { addonFlag, appFlag } from '../../flags.js';
 export default class BorealisPgInfo extends AddonCommand {
   static override description = `show information about an add-on database
 
-Shows its status, plan, PostgreSQL version, storage and replicas, also while it is
-being provisioned or under maintenance.`;
+Shows its status, plan, PostgreSQL version, storage and replicas, also while it is being provisioned or under maintenance.`;
 
   static override examples = [
     '$ heroku borealis-pg:info --app sushi',

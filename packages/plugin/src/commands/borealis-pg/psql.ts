@@ -10,18 +10,13 @@ import { TunnelCommand } from '../../tunnel-command.js';
 export default class BorealisPgPsql extends TunnelCommand {
   static override description = `start an interactive psql session with an add-on database
 
-Opens a secure tunnel, starts psql through it and closes the tunnel when psql
-ends. psql has to be installed on this machine; it comes with PostgreSQL.
+Opens a secure tunnel, starts psql through it and closes the tunnel when psql ends. psql has to be installed on this machine; it comes with PostgreSQL.
 
-You are connected as your own database user, with credentials that are good for
-this session only. They allow reading; add --write-access to write as well. What
-you create belongs to your own database user; hand it over to the app's with
-REASSIGN OWNED afterwards.
+You are connected as your own database user, with credentials that are good for this session only. They allow reading; add --write-access to write as well. What you create belongs to your own database user; hand it over to the app's with REASSIGN OWNED afterwards.
 
 The certificate of the database is verified. The exit code is psql's own.
 
-See also borealis-pg:run for scripts and single commands and borealis-pg:tunnel
-for other PostgreSQL clients.`;
+See also borealis-pg:run for scripts and single commands and borealis-pg:tunnel for other PostgreSQL clients.`;
 
   static override examples = [
     '$ heroku borealis-pg:psql --app sushi',

@@ -18,25 +18,15 @@ const WORK = ['db-cmd', 'db-cmd-file', 'shell-cmd'];
 export default class BorealisPgRun extends TunnelCommand {
   static override description = `run a database command or a shell command through a secure tunnel
 
-Opens a secure tunnel to an add-on database, runs one command and closes the
-tunnel. The command works as the app's own database user, or as yours with
---personal-user; what it creates belongs to that user. It may only read unless
---write-access is given.
+Opens a secure tunnel to an add-on database, runs one command and closes the tunnel. The command works as the app's own database user, or as yours with --personal-user; what it creates belongs to that user. It may only read unless --write-access is given.
 
-A database command (--db-cmd, --db-cmd-file) is sent to PostgreSQL as it is. It
-may hold several statements, which then are one transaction; the last one's
-result is printed on standard output. The exit code is 1 after an SQL error.
+A database command (--db-cmd, --db-cmd-file) is sent to PostgreSQL as it is. It may hold several statements, which then are one transaction; the last one's result is printed on standard output. The exit code is 1 after an SQL error.
 
-A shell command (--shell-cmd) runs on this machine, for instance the migrations
-of an app. It finds the database through these environment variables, and its
-exit code is passed on:
-    PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE, PGSSLROOTCERT
-    DATABASE_URL
+A shell command (--shell-cmd) runs on this machine, for instance the migrations of an app. It finds the database through these variables: DATABASE_URL, PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGSSLMODE and PGSSLROOTCERT. Its exit code is passed on.
 
 The certificate of the database is verified.
 
-See also borealis-pg:psql for an interactive session and borealis-pg:tunnel for
-other PostgreSQL clients.`;
+See also borealis-pg:psql for an interactive session and borealis-pg:tunnel for other PostgreSQL clients.`;
 
   static override examples = [
     `$ heroku borealis-pg:run --app sushi --db-cmd 'SELECT * FROM hello_greeting' --format csv`,

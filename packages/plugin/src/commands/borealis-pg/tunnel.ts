@@ -12,19 +12,13 @@ import { TunnelCommand } from '../../tunnel-command.js';
 export default class BorealisPgTunnel extends TunnelCommand {
   static override description = `open a secure tunnel to an add-on database
 
-An add-on database cannot be reached from outside of its private network. The
-tunnel leads there from a local port for as long as this command runs, so that
-any PostgreSQL client on this machine can be used: psql, pg_dump, pgAdmin.
+An add-on database cannot be reached from outside of its private network. The tunnel leads there from a local port for as long as this command runs, so that any PostgreSQL client on this machine can be used: psql, pg_dump, pgAdmin.
 
-The credentials that are shown belong to your own database user and are good for
-this session only: every new session makes new ones. They allow reading; add
---write-access to write as well. What you create belongs to your own database
-user; hand it over to the app's with REASSIGN OWNED afterwards.
+The credentials that are shown belong to your own database user and are good for this session only: every new session makes new ones. They allow reading; add --write-access to write as well. What you create belongs to your own database user; hand it over to the app's with REASSIGN OWNED afterwards.
 
 A tunnel that drops is opened again by itself. Ctrl+C closes it.
 
-See also borealis-pg:psql for an interactive session in one step and
-borealis-pg:run for scripts and single commands.`;
+See also borealis-pg:psql for an interactive session in one step and borealis-pg:run for scripts and single commands.`;
 
   static override examples = [
     '$ heroku borealis-pg:tunnel --app sushi',
