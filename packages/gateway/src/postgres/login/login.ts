@@ -157,7 +157,8 @@ export class Login {
   #failed(error: unknown): void {
     if (error instanceof PeerGone) {
       this.runtime.count('logins_abandoned');
-      return this.#close(null);
+      this.#close(null);
+      return;
     }
     const refused = error instanceof Refused ? error : new Refused('internal');
     this.#report(refused, error);

@@ -21,7 +21,7 @@ export class SaltedPasswords {
   salted(salt: string, iterations: number): Promise<Buffer> {
     const id = `${iterations}:${salt}`;
     const known = this.#known.get(id);
-    if (known) return known;
+    if (known !== undefined) return known;
     if (this.#known.size >= 1000) this.#known.clear();
     const made = pbkdf2Async(this.password.reveal(), Buffer.from(salt, 'base64'), iterations, 32, 'sha256');
     this.#known.set(id, made);

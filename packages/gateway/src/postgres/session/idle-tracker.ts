@@ -7,10 +7,24 @@ const COPY_END = 3;
 /** More unanswered messages than any driver keeps; beyond, the session counts as never idle rather than cost memory. */
 const MAX_TOKENS = 65_536;
 
-const code = (letter: string) => letter.charCodeAt(0);
-const [PARSE, BIND, DESCRIBE, EXECUTE, CLOSE, FLUSH] = ['P', 'B', 'D', 'E', 'C', 'H'].map(code);
-const [SYNC_MESSAGE, QUERY_MESSAGE, CALL, COPY_DONE, COPY_FAIL] = ['S', 'Q', 'F', 'c', 'f'].map(code);
-const [COPY_IN, ERROR] = ['G', 'E'].map(code);
+/** Token of each client message type; types that are not here say nothing about idleness. */
+const TOKENS = new Map<number, number>(
+  Object.entries({
+    P: RUN,
+    B: RUN,
+    D: RUN,
+    E: RUN,
+    C: RUN,
+    H: RUN,
+    S: SYNC,
+    Q: QUERY,
+    F: QUERY,
+    c: COPY_END,
+    f: COPY_END,
+  }).map(([letter, token]) => [letter.charCodeAt(0), token]),
+);
+const COPY_IN_RESPONSE = 'G'.charCodeAt(0);
+const ERROR_RESPONSE = 'E'.charCodeAt(0);
 
 export type TransactionStatus = 'I' | 'T' | 'E';
 
@@ -53,29 +67,17 @@ export class IdleTracker {
 
   /** A client message of this type was forwarded, or is being. */
   client(type: number): void {
-    switch (type) {
-      case PARSE:
-      case BIND:
-      case DESCRIBE:
-      case EXECUTE:
-      case CLOSE:
-      case FLUSH:
-        return this.#run();
-      case SYNC_MESSAGE:
-        return this.#sync();
-      case QUERY_MESSAGE:
-      case CALL:
-        return this.#query();
-      case COPY_DONE:
-      case COPY_FAIL:
-        return this.#copyEnd();
-    }
+    const token = TOKENS.get(type);
+    if (token === RUN) this.#run();
+    else if (token === SYNC) this.#sync();
+    else if (token === QUERY) this.#query();
+    else if (token === COPY_END) this.#copyEnd();
   }
 
   /** A server message came that is neither ReadyForQuery nor without meaning for idleness. */
   server(type: number): void {
-    if (type === COPY_IN) this.#copyInResponse();
-    else if (type === ERROR) this.#error();
+    if (type === COPY_IN_RESPONSE) this.#copyInResponse();
+    else if (type === ERROR_RESPONSE) this.#error();
   }
 
   /** ReadyForQuery came. Returns the segment it ends, and whether a simple query ended; null: it answers nothing known. */
@@ -118,9 +120,10 @@ export class IdleTracker {
   }
 
   #copyEnd(): void {
-    if (!this.#copyIn) return this.#push(COPY_END); // Sent before CopyInResponse was seen, or after the copy failed.
+    // Not in a copy: it was sent before CopyInResponse was seen, or after the copy failed.
+    if (!this.#copyIn) this.#push(COPY_END);
+    else if (this.#copyExtended) this.#drop((token) => kind(token) !== SYNC);
     this.#copyIn = false;
-    if (this.#copyExtended) this.#drop((token) => kind(token) !== SYNC);
   }
 
   #copyInResponse(): void {

@@ -138,9 +138,9 @@ export class Session implements Cancellable {
     if (this.#phase !== 'live') return;
     this.#phase = this.conversation.terminated ? 'finishing' : 'ending';
     closeChannel(this.parts.channel, this.parts.client, null);
-    if (this.#phase === 'ending') return this.#leaveServer();
     this.parts.backend.socket.resume();
-    this.parts.backend.socket.end();
+    if (this.#phase === 'ending') this.#leaveServer();
+    else this.parts.backend.socket.end();
   }
 
   #serverGone(): void {
