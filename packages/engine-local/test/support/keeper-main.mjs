@@ -1,0 +1,21 @@
+// Runs a keeper as a process of its own: argv gives home, cache and gateway bundle. SIGTERM stops it with its clusters.
+import { startKeeper } from '@borealis/engine-local';
+import { pino } from 'pino';
+
+const [home, cacheDir, gatewayBundle] = process.argv.slice(2);
+try {
+  const keeper = await startKeeper({
+    home,
+    cacheDir,
+    gatewayBundle,
+    log: pino({ level: 'warn' }, pino.destination(2)),
+  });
+  process.once('SIGTERM', async () => {
+    await keeper.stop({ clusters: true });
+    process.exit(0);
+  });
+  process.stdout.write('ready\n');
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises';
+import pg from 'pg';
+import { homePaths } from '../../src/home/paths.js';
+
+/** Runs one statement as the keeper's own role, without a keeper: straight on PostgreSQL's socket. */
+export async function queryDirectly(home: string, id: string, sql: string): Promise<unknown[]> {
+  const paths = homePaths(home).cluster(id);
+  const { superuserPassword } = JSON.parse(await readFile(paths.record, 'utf8')) as { superuserPassword: string };
+  const client = new pg.Client({
+    host: paths.socketDirectory,
+    port: 5432,
+    user: 'borealis',
+    password: superuserPassword,
+    database: 'postgres',
+  });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DEFAULT_POSTGRES_MAJOR, formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/contract';
+import {
+  type ClusterAccess,
+  type ClusterSpec,
+  type ClusterState,
+  type Engine,
+  EngineError,
+  type EngineErrorCode,
+  type EngineEvent,
+} from './engine.js';
+
+/** An engine under test, with nothing in it. */
+export interface EngineUnderTest {
+  engine: Engine;
+  /** Makes something happen to the cluster that the engine has to tell as an event. */
+  provokeEvent(clusterId: string): Promise<void>;
+  cleanup(): Promise<void>;
+}
+
+/** The part of a test runner that the suite needs; vitest's own functions fit. */
+export interface TestRunner {
+  test(name: string, run: () => Promise<void>, milliseconds?: number): void;
+  beforeAll(run: () => Promise<void>, milliseconds?: number): void;
+  afterAll(run: () => Promise<void>, milliseconds?: number): void;
+}
+
+const GENEROUS = 300_000;
+const ID = 'conform1';
+const SPEC: ClusterSpec = {
+  major: DEFAULT_POSTGRES_MAJOR,
+  tenancy: 'isolated',
+  nodes: 1,
+  vcpu: 1,
+  memoryGiB: 1,
+  storageGiB: 10,
+};
+
+/**
+ * What every engine must hold, as tests. They run in this order on one engine and one cluster, which the last of them destroys.
+ */
+export function engineConformance(
+  make: () => Promise<EngineUnderTest>,
+  { test, beforeAll, afterAll }: TestRunner,
+): void {
+  let subject: EngineUnderTest;
+  const engine = () => subject.engine;
+  beforeAll(async () => {
+    subject = await make();
+  }, GENEROUS);
+  afterAll(() => subject.cleanup(), GENEROUS);
+
+  test('offers exact releases', () => offersReleases(engine()), GENEROUS);
+  test('knows nothing of a cluster that was never created', () => ignoresUnknown(engine()), GENEROUS);
+  test('refuses what it does not offer', () => refusesUnsupported(engine()), GENEROUS);
+  test('creates once, however often it is asked', () => createsOnce(engine()), GENEROUS);
+  test('refuses the same cluster with another specification', () => refusesConflict(engine()), GENEROUS);
+  test('applies access, adopts a repeated document and guards the revision', () => appliesAccess(engine()), GENEROUS);
+  test('refuses a document that contradicts itself and changes nothing', () => refusesBadAccess(engine()), GENEROUS);
+  test('ends sessions of unknown names without an error', () => closesUnknown(engine()), GENEROUS);
+  test('tells events at least once, in order, from any cursor', () => tellsEvents(subject), GENEROUS);
+  test('signs certificates with an authority of its own', () => showsAuthority(engine()), GENEROUS);
+  test('destroys everything, however often it is asked', () => destroys(engine()), GENEROUS);
+}
+
+async function offersReleases(engine: Engine): Promise<void> {
+  const releases = await engine.releases();
+  assert.ok(releases.some(({ major }) => major === DEFAULT_POSTGRES_MAJOR));
+  for (const { major, version } of releases) assert.match(version, new RegExp(`^${major}\\.\\d+$`));
+}
+
+async function ignoresUnknown(engine: Engine): Promise<void> {
+  assert.equal(await engine.cluster('unknown1'), null);
+  await engine.destroyCluster('unknown1');
+  await rejects(engine.usage('unknown1'), 'not_ready');
+}
+
+async function refusesUnsupported(engine: Engine): Promise<void> {
+  await rejects(engine.createCluster(ID, { ...SPEC, major: '12' as PostgresMajor }), 'unsupported');
+  await rejects(engine.createCluster('../escape', SPEC), 'unsupported');
+  assert.equal(await engine.cluster(ID), null);
+}
+
+async function createsOnce(engine: Engine): Promise<void> {
+  const [first, second] = await Promise.all([engine.createCluster(ID, SPEC), engine.createCluster(ID, SPEC)]);
+  assert.deepEqual(first.gateway, second.gateway);
+  const ready = await untilReady(engine, ID);
+  assert.deepEqual(ready.spec, SPEC);
+  assert.equal(ready.accessRevision, 0);
+  assert.match(ready.version ?? '', new RegExp(`^${SPEC.major}\\.`));
+  assert.match(ready.gateway?.hostKey ?? '', /^ssh-ed25519 [A-Za-z0-9+/=]+$/);
+  const again = await engine.createCluster(ID, SPEC);
+  assert.deepEqual(again.gateway, ready.gateway);
+}
+
+async function refusesConflict(engine: Engine): Promise<void> {
+  await rejects(engine.createCluster(ID, { ...SPEC, storageGiB: SPEC.storageGiB + 1 }), 'conflict');
+}
+
+async function appliesAccess(engine: Engine): Promise<void> {
+  const wide = await accessDocument(2, ['app_rw_conform', 'app_ro_conform']);
+  await engine.applyAccess(ID, wide);
+  await engine.applyAccess(ID, wide);
+  assert.equal((await engine.cluster(ID))?.accessRevision, 2);
+  assert.ok(((await engine.usage(ID)).conform ?? 0) > 0);
+  await engine.applyAccess(ID, { ...wide, revision: 1, roles: [], databases: [] });
+  assert.equal((await engine.cluster(ID))?.accessRevision, 2);
+  await engine.applyAccess(ID, await accessDocument(3, ['app_rw_conform']));
+  assert.equal((await engine.cluster(ID))?.accessRevision, 3);
+}
+
+async function refusesBadAccess(engine: Engine): Promise<void> {
+  const good = await accessDocument(4, ['app_rw_conform']);
+  await rejects(engine.applyAccess(ID, { ...good, databases: [] }), 'unsupported');
+  const role = { ...good.roles[0]!, name: 'postgres' };
+  await rejects(engine.applyAccess(ID, { ...good, roles: [...good.roles, role] }), 'unsupported');
+  assert.equal((await engine.cluster(ID))?.accessRevision, 3);
+}
+
+async function closesUnknown(engine: Engine): Promise<void> {
+  await engine.closeSessions(ID, { tunnelUsers: ['nobody-at-all'], roles: ['app_rw_nobody'] });
+}
+
+async function tellsEvents(subject: EngineUnderTest): Promise<void> {
+  const { engine } = subject;
+  const before = await engine.events(null, 0);
+  await subject.provokeEvent(ID);
+  const told = await nextEvents(engine, before.cursor);
+  assert.ok(told.events.every(({ clusterId }) => clusterId === ID));
+  // The cursor was not moved on, so nothing may have been forgotten.
+  const again = await nextEvents(engine, before.cursor);
+  assert.deepEqual(again.events.slice(0, told.events.length), told.events);
+  const after = await engine.events(again.cursor, 0);
+  assert.ok(!after.events.some((event) => told.events.some((old) => JSON.stringify(old) === JSON.stringify(event))));
+  await untilReady(engine, ID);
+}
+
+async function showsAuthority(engine: Engine): Promise<void> {
+  const pem = await engine.caCertificate();
+  assert.equal(new X509Certificate(pem).ca, true);
+  assert.equal(await engine.caCertificate(), pem);
+}
+
+async function destroys(engine: Engine): Promise<void> {
+  await Promise.all([engine.destroyCluster(ID), engine.destroyCluster(ID)]);
+  assert.equal(await engine.cluster(ID), null);
+  await engine.destroyCluster(ID);
+}
+
+async function accessDocument(revision: number, names: string[]): Promise<ClusterAccess> {
+  const verifiers = [formatVerifier(await makeVerifier('a-password-of-the-suite'))];
+  return {
+    revision,
+    databases: [{ name: 'conform', owner: 'app_rw_conform' }],
+    roles: names.map((name) => ({ name, database: 'conform', verifiers, validUntil: null })),
+    tunnelUsers: [],
+  };
+}
+
+async function untilReady(engine: Engine, id: string): Promise<ClusterState> {
+  const end = Date.now() + GENEROUS;
+  for (;;) {
+    const state = await engine.cluster(id);
+    if (state?.phase === 'ready') return state;
+    if (Date.now() > end) throw new Error(`the cluster is not ready: ${state?.phase}, ${state?.detail}`);
+    await sleep(100);
+  }
+}
+
+async function nextEvents(
+  engine: Engine,
+  cursor: string | null,
+): Promise<{ events: EngineEvent[]; cursor: string | null }> {
+  const end = Date.now() + GENEROUS;
+  for (;;) {
+    const batch = await engine.events(cursor, 5);
+    if (batch.events.length > 0) return batch;
+    if (Date.now() > end) throw new Error('no event was told');
+  }
+}
+
+async function rejects(call: Promise<unknown>, code: EngineErrorCode): Promise<void> {
+  await assert.rejects(call, (error) => error instanceof EngineError && error.code === code);
+}
