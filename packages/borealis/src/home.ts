@@ -1,18 +1,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { access, chmod, constants, lstat, mkdir, open, readFile, readlink, rm, stat, symlink } from 'node:fs/promises';
+import { access, chmod, constants, lstat, mkdir, open, readFile, readlink, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { closedParent } from '@borealis/engine-local';
 import { Failure } from './failure.js';
 import { isAlive, startTimeOf } from './process-identity.js';
-
-/** True when every directory above `path` lets other users of the machine pass. */
-async function isOpenToOthers(path: string): Promise<boolean> {
-  for (let directory = dirname(path); ; directory = dirname(directory)) {
-    const info = await stat(directory).catch(() => null);
-    if (info && (info.mode & 0o001) === 0) return false;
-    if (directory === dirname(directory)) return true;
-  }
-}
 
 /**
  * As root PostgreSQL runs as users of its own, which cannot pass a closed directory (a project under /root, say). State then
@@ -21,10 +13,11 @@ async function isOpenToOthers(path: string): Promise<boolean> {
 async function placeForRoot(home: string, say: (line: string) => void): Promise<string> {
   const info = await lstat(home).catch(() => null);
   if (info?.isSymbolicLink()) return resolve(dirname(home), await readlink(home));
-  if (await isOpenToOthers(home)) return home;
+  const closed = await closedParent(home);
+  if (!closed) return home;
   if (info)
     throw new Failure(
-      `${home} lies in a directory that other users cannot enter, and PostgreSQL does not run as root: set BOREALIS_HOME to an open place.`,
+      `${closed} is closed to other users, and PostgreSQL does not run as root: set BOREALIS_HOME to a directory that all can enter.`,
     );
   const real = join('/var/lib/borealis', createHash('sha256').update(home).digest('hex').slice(0, 12));
   await mkdir(real, { recursive: true, mode: 0o711 });

@@ -26,13 +26,15 @@ export function openDatabase(config: pg.PoolConfig, onError: (error: Error) => v
     pool,
     sql,
     transaction: (work) => transaction(pool, work),
-    close: () => sql.destroy(),
+    // Kysely ends the pool only when it has used it, and migrations do not go through it.
+    close: () => pool.end(),
   };
 }
 
 /** The query builder on one given connection, so that its statements join the transaction open there. */
 export function queriesOn(client: pg.ClientBase): Kysely<Database> {
-  const borrowed = Object.assign(Object.create(client), { release: () => {} }) as pg.PoolClient;
+  // Not an object derived from the client: it would keep the client's own state (the running query) to itself.
+  const borrowed = { query: client.query.bind(client), release: () => {} } as unknown as pg.PoolClient;
   const pool = { connect: async () => borrowed, end: async () => {} };
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool: pool as never }) });
 }

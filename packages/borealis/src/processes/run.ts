@@ -17,7 +17,7 @@ export async function runProcess(start: () => Promise<Running>): Promise<void> {
     running = await start();
   } catch (error) {
     const sentence = explain(error) ?? (error instanceof Error ? error.message : String(error));
-    process.send?.({ failed: sentence }, () => process.exit(1));
+    process.send?.({ failed: sentence }, undefined, undefined, () => process.exit(1));
     return;
   }
   let ending = false;

@@ -1,5 +1,5 @@
 import { SERVICE_SLUG, Secret } from '@borealis/contract';
-import { createControlClient, createEngineClient, keeperSocket } from '@borealis/engine-local';
+import { createEngineClient, keeperSocket, requestControlDatabase } from '@borealis/engine-local';
 import { createService } from '@borealis/service';
 import { processConfig } from '../local-settings.js';
 import { openLog } from '../log.js';
@@ -10,8 +10,9 @@ await runProcess(async () => {
   const config = processConfig();
   const credentials = await ensureCredentials(config.home);
   const socket = keeperSocket(config.home);
+  const database = await requestControlDatabase(socket);
   const service = await createService({
-    database: await createControlClient(socket).ensureControlDatabase(),
+    database: { ...database, password: database.password.reveal() },
     engine: createEngineClient(socket),
     masterKey: await ensureMasterKey(config.home, config.masterKey),
     config: {
