@@ -45,8 +45,8 @@ export async function applyRoles(connectTo: ConnectTo, wanted: WantedAccess): Pr
 function applyDatabase(client: pg.Client, database: DatabaseAccess, backendPassword: string | null): Promise<void> {
   return inTransaction(client, async () => {
     await ensureRoles(client, database, backendPassword);
-    await grantAccess(client, database);
     await guardReadOnly(client, database);
+    await grantAccess(client, database);
   });
 }
 

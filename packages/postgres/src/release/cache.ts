@@ -38,9 +38,7 @@ const underWay = new Map<string, Promise<Release>>();
  */
 export function ensureRelease(request: ReleaseRequest): Promise<Release> {
   const final = releaseDirectory(request.cacheDir, request.version, request.source ?? 'npm');
-  const running = underWay.get(final);
-  if (running) return running;
-  const made = adoptOrMake(request, final).finally(() => underWay.delete(final));
+  const made = underWay.get(final) ?? adoptOrMake(request, final).finally(() => underWay.delete(final));
   underWay.set(final, made);
   return made;
 }

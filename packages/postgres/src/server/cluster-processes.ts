@@ -14,13 +14,18 @@ export function isPostmasterOf(dataDirectory: string, command: string): boolean 
   return command.includes(' -D ') && `${command.split(' -D ')[1]} `.startsWith(`${dataDirectory} `);
 }
 
-/** The processes of a server other than its postmaster: its children, and those that outlived an earlier postmaster. */
-export async function backendsOf(dataDirectory: string, postmaster: number | null): Promise<ProcessInfo[]> {
+/** The processes of a server other than its postmaster. */
+export async function backendsOf(postmaster: number): Promise<ProcessInfo[]> {
+  const all = await listProcesses();
+  return all.filter((found) => found.parent === postmaster);
+}
+
+/** Processes of a server that outlived its postmaster. */
+export async function orphansOf(dataDirectory: string): Promise<ProcessInfo[]> {
   const title = `postgres: ${clusterName(dataDirectory)}: `;
   const all = await listProcesses();
-  return all.filter(
-    (found) =>
-      found.pid !== postmaster &&
-      (found.command.startsWith(title) || (postmaster !== null && found.parent === postmaster)),
+  const postmasters = new Set(
+    all.filter(({ command }) => isPostmasterOf(dataDirectory, command)).map(({ pid }) => pid),
   );
+  return all.filter((found) => found.command.startsWith(title) && !postmasters.has(found.parent));
 }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backendsOf } from './cluster-processes.js';
+import { orphansOf } from './cluster-processes.js';
 import { withConnection } from './connection.js';
 import { findServer, isServerAlive, readPidFile, type ServerIdentity } from './identity.js';
 import { lastLines, openLog, trimLog } from './log-file.js';
@@ -21,22 +21,25 @@ export async function startServer(spec: ServerSpec, options: StartOptions = {}):
   const deadline = Date.now() + (options.seconds ?? 600) * 1000;
   await trimLog(spec.logFile);
   const logStart = await logSize(spec);
-  const child = (await findServer(spec)) ? null : await launch(spec);
+  let child: ChildProcess | null = null;
   for (;;) {
     const identity = await readyServer(spec);
     if (identity) return identity;
-    const ended = child ? child.exitCode !== null || child.signalCode !== null : !(await findServer(spec));
-    if (ended) return failOrAdopt(spec, logStart);
+    const running = await findServer(spec);
+    if (child && hasEnded(child)) {
+      // Two starters may race: PostgreSQL's own lock lets one server live, and both adopt that one.
+      if (!running) throw new Error(await failure(spec, logStart, 'ended instead of accepting connections'));
+      child = null;
+    }
+    // One that was found may be about to end, and is only replaced when it has.
+    if (!child && !running) child = await launch(spec);
     if (Date.now() > deadline) throw new Error(await failure(spec, logStart, 'does not accept connections yet'));
     await sleep(20);
   }
 }
 
-// Two starters may race: PostgreSQL's own lock lets one server live, and both adopt that one.
-async function failOrAdopt(spec: ServerSpec, logStart: number): Promise<ServerIdentity> {
-  const other = await readyServer(spec);
-  if (other) return other;
-  throw new Error(await failure(spec, logStart, 'ended instead of accepting connections'));
+function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
 }
 
 /** The server once it accepts connections; null as long as it does not. */
@@ -58,7 +61,7 @@ async function readyServer(spec: ServerSpec): Promise<ServerIdentity | null> {
 
 async function launch(spec: ServerSpec): Promise<ChildProcess> {
   // Backends that outlived a killed postmaster hold its shared memory, and PostgreSQL rightly refuses to start beside them.
-  await killProcesses(await backendsOf(spec.dataDirectory, null));
+  await killProcesses(await orphansOf(spec.dataDirectory));
   const log = await openLog(spec.logFile, spec.os);
   try {
     // On the command line nothing in a file or in ALTER SYSTEM can bring a TCP port back.

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backendsOf } from './cluster-processes.js';
+import { backendsOf, orphansOf } from './cluster-processes.js';
 import { isServerAlive, type ServerIdentity } from './identity.js';
 import { lookUpProcess, type ProcessInfo } from './processes.js';
 
@@ -17,10 +17,8 @@ const GRACE_SECONDS = 8;
  * its backends included. A server that is gone already is no error.
  */
 export async function stopServer(identity: ServerIdentity, options: StopOptions): Promise<void> {
-  const { dataDirectory, pid } = identity;
   // Taken while the postmaster lives, because afterwards its children have another parent.
-  const alive = await isServerAlive(identity);
-  const children = await backendsOf(dataDirectory, alive ? pid : null);
+  const children = (await isServerAlive(identity)) ? await backendsOf(identity.pid) : [];
   if (options.mode === 'fast' && (await endWith(identity, 'SIGINT', options.seconds)))
     return finish(identity, children);
   await endWith(identity, 'SIGQUIT', options.mode === 'immediate' ? options.seconds : GRACE_SECONDS);
@@ -40,12 +38,12 @@ async function endWith(identity: ServerIdentity, signal: NodeJS.Signals, seconds
 
 async function finish(identity: ServerIdentity, children: ProcessInfo[]): Promise<void> {
   if (await isServerAlive(identity)) {
-    const more = await backendsOf(identity.dataDirectory, identity.pid);
+    const more = await backendsOf(identity.pid);
     send(identity.pid, 'SIGKILL');
     await killProcesses([...children, ...more]);
   }
   while (await isServerAlive(identity)) await sleep(10);
-  await killProcesses([...children, ...(await backendsOf(identity.dataDirectory, null))]);
+  await killProcesses([...children, ...(await orphansOf(identity.dataDirectory))]);
 }
 
 /** Kills these very processes, and returns when none of them is left. */
