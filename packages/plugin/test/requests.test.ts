@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import BorealisPg from '../src/commands/borealis-pg/index.js';
+import Info from '../src/commands/borealis-pg/info.js';
+import Psql from '../src/commands/borealis-pg/psql.js';
+import Run from '../src/commands/borealis-pg/run.js';
+import Tunnel from '../src/commands/borealis-pg/tunnel.js';
 import { ApiServer } from './support/api-server.js';
-import { Cli, run, until } from './support/cli.js';
+import { Cli, type Finished, until } from './support/cli.js';
 import { ATTACHMENT, AUTHORIZE, layOutHeroku, RESOURCE, REVOKE } from './support/heroku.js';
+import { runHere } from './support/in-process.js';
 
 const INFO = {
   addonName: 'borealis-pg-hex-12345',
@@ -21,6 +27,7 @@ const INFO = {
 };
 const RESOLVE = 'POST /actions/addon-attachments/resolve';
 const api = new ApiServer();
+process.env.TZ = 'UTC';
 
 beforeAll(() => api.start());
 afterAll(() => api.stop());
@@ -33,8 +40,7 @@ beforeEach(() => {
 
 describe('finding the add-on', () => {
   test('by --app alone: the add-ons of the app, then the attachments of ours', async () => {
-    const { code, stderr } = await run(api.url, ['borealis-pg:info', '-a', 'sushi']);
-    expect(stderr).toContain('Fetching information about add-on borealis-pg-hex-12345... done');
+    const { code } = await run(api.url, ['borealis-pg:info', '-a', 'sushi']);
     expect(code).toBe(0);
     expect(api.log).toEqual([
       'GET /apps/sushi/addons',
@@ -207,7 +213,7 @@ describe('run', () => {
 
   test.each([
     [[], 'Exactly one of the following must be provided'],
-    [['-d', 'SELECT 1', '-e', 'true'], 'Exactly one of the following must be provided'],
+    [['-d', 'SELECT 1', '-e', 'true'], '--db-cmd cannot also be provided when using --shell-cmd'],
     [['-e', 'true', '-f', 'csv'], '--format'],
     [['-d', 'SELECT 1', '-f', 'xml'], 'table, csv, json, yaml'],
     [['-d', 'SELECT 1', '-p', '0'], 'greater than or equal to 1'],
@@ -220,6 +226,18 @@ describe('run', () => {
     expect(api.log).toEqual([]);
   });
 });
+
+const COMMANDS: Record<string, unknown> = {
+  'borealis-pg': BorealisPg,
+  'borealis-pg:info': Info,
+  'borealis-pg:psql': Psql,
+  'borealis-pg:run': Run,
+  'borealis-pg:tunnel': Tunnel,
+};
+
+function run(apiUrl: string, [name = '', ...args]: string[], env?: Record<string, string>): Promise<Finished> {
+  return runHere(apiUrl, COMMANDS[name], args, env);
+}
 
 /** The CLI wraps messages at the width of the terminal. */
 function flat(text: string): string {

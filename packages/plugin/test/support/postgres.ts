@@ -68,6 +68,10 @@ export class Postgres {
     return postgres;
   }
 
+  get caFile(): string {
+    return join(this.#home, 'ca.crt');
+  }
+
   async query(sql: string): Promise<pg.QueryResult> {
     const client = new pg.Client({
       host: '127.0.0.1',
@@ -139,7 +143,8 @@ function asUser(user: { uid: number; gid: number } | undefined, file: string, ar
   return ['setpriv', [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', file, ...args]];
 }
 
-async function freePort(): Promise<number> {
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

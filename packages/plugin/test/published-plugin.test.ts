@@ -1,0 +1,57 @@
+import { createRequire } from 'node:module';
+import { type AddressInfo, createServer } from 'node:net';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { PublishedPlugin } from '../src/testing/published-plugin.js';
+
+/** The very library that the published plugin sends its requests with. */
+const { HTTP } = createRequire(createRequire(import.meta.url).resolve('@heroku-cli/command'))('@heroku/http-call');
+
+const received: string[] = [];
+const server = createServer((socket) => {
+  socket.on('error', () => {});
+  socket.on('data', (data) => {
+    received.push(data.toString());
+    socket.end('HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"done":true}');
+  });
+});
+const resource = () =>
+  `http://127.0.0.1:${(server.address() as AddressInfo).port}/heroku/resources/borealis-pg-hex-12345`;
+const headers = { Authorization: 'Bearer temporary-token' };
+
+beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
+afterAll(() => new Promise((resolve) => server.close(resolve)));
+beforeEach(() => {
+  received.length = 0;
+});
+
+const plugin = () =>
+  new PublishedPlugin({
+    baseUrl: resource().replace('/heroku/resources/borealis-pg-hex-12345', ''),
+    token: 'temporary-token',
+    addonName: 'borealis-pg-hex-12345',
+  });
+
+test.each([
+  ['info', () => plugin().info(), () => HTTP.get(resource(), { headers })],
+  [
+    'personal-ssh-users',
+    () => plugin().personalSshUsers(),
+    () => HTTP.post(`${resource()}/personal-ssh-users`, { headers }),
+  ],
+  [
+    'personal-db-users',
+    () => plugin().personalDbUsers(false),
+    () => HTTP.post(`${resource()}/personal-db-users`, { headers, body: { enableWriteAccess: false } }),
+  ],
+])('%s is byte for byte what the published plugin sends', async (_, ours, theirs) => {
+  await theirs();
+  await ours();
+  expect(received).toHaveLength(2);
+  expect(received[1]).toBe(received[0]);
+  expect(received[1]).not.toMatch(/^accept:/im);
+});
+
+test('answers are handed over as they are', async () => {
+  const answer = await plugin().personalSshUsers();
+  expect(answer).toMatchObject({ status: 201, text: '{"done":true}', json: { done: true } });
+});
