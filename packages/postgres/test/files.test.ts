@@ -52,8 +52,8 @@ describe('who may log in', () => {
       /not the name of a tenant/,
     );
     const named = (name: string) => ({ ...specOf('16', peer), superuser: { name, password: 'x' } });
-    for (const name of ['all', 'app_rw_a', '+x', '/x', 'A']) {
-      if (name !== 'all') expect(() => checkSpec(named(name)), name).toThrow(/cannot be the superuser's name/);
+    for (const name of ['all', 'pg_x', 'app_rw_a', '+x', '/x', 'A', 'a b']) {
+      expect(() => checkSpec(named(name)), name).toThrow(/cannot be the superuser's name/);
     }
     expect(() => checkSpec({ ...specOf('16', peer), socketDirectory: `/${'x'.repeat(90)}` })).toThrow(
       /at most 107 bytes/,

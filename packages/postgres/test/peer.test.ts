@@ -34,8 +34,6 @@ describe.skipIf(!asRoot).each(majors)('peer authentication of PostgreSQL %s (onl
 
   beforeAll(async () => {
     server = await temporaryServer(major, { access: { method: 'peer', gatewayOsUser: 'nobody', roles: [] } });
-    // The socket's own mode would refuse these users before PostgreSQL is asked.
-    server.spec.access = { method: 'peer', gatewayOsUser: 'nobody', roles: [] };
     await server.setAccess({
       databases: [{ name: 'd', owner: 'app_rw_a' }],
       roles: [
@@ -44,6 +42,7 @@ describe.skipIf(!asRoot).each(majors)('peer authentication of PostgreSQL %s (onl
       ],
       backendPassword: null,
     });
+    // Its mode would refuse most users before PostgreSQL is asked, and PostgreSQL is what is tested here.
     spawnSync('chmod', ['0777', `${server.spec.socketDirectory}/.s.PGSQL.${server.spec.port}`]);
   });
   afterAll(() => server.remove());

@@ -34,7 +34,8 @@ export interface ServerSpec {
   access: ServerAccess;
 }
 
-const SUPERUSER_NAME = /^[a-z][a-z0-9_]{0,62}$/;
+// `all` would be everybody in pg_hba.conf, and names with pg_ are PostgreSQL's own.
+const SUPERUSER_NAME = /^(?!all$|pg_)[a-z][a-z0-9_]{0,62}$/;
 
 /** Every name that a tenant's role may have, as PostgreSQL and we understand it alike. */
 export const TENANT_ROLE_PATTERN = '^(app|p|di)_(rw|ro)_[a-z0-9_]+$';
