@@ -21,6 +21,8 @@ export interface ControlDatabase {
 export function openDatabase(config: pg.PoolConfig, onError: (error: Error) => void): ControlDatabase {
   const pool = new pg.Pool(config);
   pool.on('error', onError);
+  // A server that goes away raises this beside the failed query; unheard it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const sql = new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
   return {
     pool,
@@ -33,8 +35,7 @@ export function openDatabase(config: pg.PoolConfig, onError: (error: Error) => v
 
 /** The query builder on one given connection, so that its statements join the transaction open there. */
 export function queriesOn(client: pg.ClientBase): Kysely<Database> {
-  // Not an object derived from the client: it would keep the client's own state (the running query) to itself.
-  const borrowed = { query: client.query.bind(client), release: () => {} } as unknown as pg.PoolClient;
+  const borrowed = { query: client.query.bind(client), release: () => {} };
   const pool = { connect: async () => borrowed, end: async () => {} };
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool: pool as never }) });
 }

@@ -88,7 +88,7 @@ export class OauthGrants {
 
   #renew(addonId: string): Promise<Secret> {
     const running = this.#renewals.get(addonId);
-    if (running) return running;
+    if (running !== undefined) return running;
     const renewal = this.#refresh(addonId).finally(() => this.#renewals.delete(addonId));
     this.#renewals.set(addonId, renewal);
     return renewal;

@@ -1,0 +1,96 @@
+import {
+  type ClusterAccess,
+  type ClusterSpec,
+  type ClusterState,
+  type Engine,
+  EngineError,
+  type EngineEvent,
+} from '@borealis/engine';
+
+const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
+
+/** What an engine promises, kept in memory: adopt-or-create, revisions that only grow, events behind a cursor. */
+export class FakeEngine implements Engine {
+  readonly clusters = new Map<string, ClusterState & { access: ClusterAccess | null }>();
+  readonly closed: { id: string; tunnelUsers: string[]; roles: string[] }[] = [];
+  readonly log: EngineEvent[] = [];
+  /** Calls that were made, by name; a create counts only when it made something. */
+  readonly counts = { created: 0, applied: 0, destroyed: 0 };
+  /** Runs before each call: throw to make it fail, wait to slow it down. */
+  before: (call: string) => void | Promise<void> = () => {};
+  /** How often a new cluster is looked at before it is ready. */
+  looksUntilReady = 1;
+
+  async releases() {
+    await this.before('releases');
+    return (['13', '14', '15', '16', '17', '18'] as const).map((major) => ({
+      major,
+      version: `${major}.4`,
+      cached: true,
+    }));
+  }
+
+  async createCluster(id: string, spec: ClusterSpec) {
+    await this.before('createCluster');
+    const found = this.clusters.get(id);
+    if (found && JSON.stringify(found.spec) !== JSON.stringify(spec)) throw new EngineError('conflict', 'another spec');
+    if (!found) {
+      this.counts.created++;
+      this.clusters.set(id, {
+        ...{ id, spec, phase: 'creating', detail: 'Creating', version: `${spec.major}.4`, access: null },
+        gateway: { host: '127.1.2.3', port: 22, hostKey: HOST_KEY },
+        accessRevision: 0,
+      });
+    }
+    return this.clusters.get(id)!;
+  }
+
+  async cluster(id: string) {
+    await this.before('cluster');
+    const found = this.clusters.get(id);
+    if (found?.phase === 'creating' && this.looksUntilReady-- <= 0) found.phase = 'ready';
+    return found ?? null;
+  }
+
+  async applyAccess(id: string, access: ClusterAccess) {
+    await this.before('applyAccess');
+    const found = this.clusters.get(id);
+    if (found?.phase !== 'ready') throw new EngineError('not_ready', 'The cluster cannot take it.');
+    if (access.revision <= found.accessRevision) return;
+    this.counts.applied++;
+    Object.assign(found, { access, accessRevision: access.revision });
+  }
+
+  async closeSessions(id: string, who: { tunnelUsers: string[]; roles: string[] }) {
+    await this.before('closeSessions');
+    this.closed.push({ id, ...who });
+  }
+
+  async usage(id: string): Promise<Record<string, number>> {
+    await this.before('usage');
+    const names = this.clusters.get(id)?.access?.databases.map((database) => database.name) ?? [];
+    return Object.fromEntries(names.map((name) => [name, 7_654_321]));
+  }
+
+  async destroyCluster(id: string) {
+    await this.before('destroyCluster');
+    if (this.clusters.delete(id)) this.counts.destroyed++;
+  }
+
+  async events(cursor: string | null, _waitSeconds: number) {
+    await this.before('events');
+    const from = cursor === null ? 0 : Number(cursor);
+    return { events: this.log.slice(from), cursor: this.log.length > 0 ? String(this.log.length) : cursor };
+  }
+
+  async caCertificate() {
+    return '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n';
+  }
+
+  /** The access document of the only cluster. */
+  get access(): ClusterAccess {
+    const [cluster] = this.clusters.values();
+    if (!cluster?.access) throw new Error('no access document was applied');
+    return cluster.access;
+  }
+}
