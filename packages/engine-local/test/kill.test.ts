@@ -31,25 +31,37 @@ async function killDuring(moments: number[], work: (engine: Engine) => Promise<u
   }
 }
 
-test('a keeper killed at any moment of a creation converges to one PostgreSQL and one gateway', async () => {
-  const first = await keeper.engine.createCluster('creation', SPEC);
-  await killDuring([0, 60, 150, 300, 600, 1200, 2400], (engine) => engine.createCluster('creation', SPEC));
-  const state = await untilReady(keeper.engine, 'creation');
-  expect(state.gateway).toEqual(first.gateway);
-  const { servers, gateways } = await processesOf(home, 'creation');
-  expect([servers.length, gateways.length]).toEqual([1, 1]);
-}, GENEROUS);
+test(
+  'a keeper killed at any moment of a creation converges to one PostgreSQL and one gateway',
+  async () => {
+    const first = await keeper.engine.createCluster('creation', SPEC);
+    await killDuring([0, 60, 150, 300, 600, 1200, 2400], (engine) => engine.createCluster('creation', SPEC));
+    const state = await untilReady(keeper.engine, 'creation');
+    expect(state.gateway).toEqual(first.gateway);
+    const { servers, gateways } = await processesOf(home, 'creation');
+    expect([servers.length, gateways.length]).toEqual([1, 1]);
+  },
+  GENEROUS,
+);
 
-test('a keeper killed at any moment of a destruction leaves nothing', async () => {
-  await killDuring([0, 20, 60, 120, 250], (engine) => engine.destroyCluster('creation'));
-  await keeper.engine.destroyCluster('creation');
-  expect(await tracesOf(home, 'creation')).toEqual([]);
-  expect(await keeper.engine.cluster('creation')).toBeNull();
-}, GENEROUS);
+test(
+  'a keeper killed at any moment of a destruction leaves nothing',
+  async () => {
+    await killDuring([0, 20, 60, 120, 250], (engine) => engine.destroyCluster('creation'));
+    await keeper.engine.destroyCluster('creation');
+    expect(await tracesOf(home, 'creation')).toEqual([]);
+    expect(await keeper.engine.cluster('creation')).toBeNull();
+  },
+  GENEROUS,
+);
 
-test('what is destroyed while it is being created leaves nothing', async () => {
-  await keeper.engine.createCluster('halfway', SPEC);
-  await killDuring([200], (engine) => engine.createCluster('halfway', SPEC));
-  await keeper.engine.destroyCluster('halfway');
-  expect(await tracesOf(home, 'halfway')).toEqual([]);
-}, GENEROUS);
+test(
+  'what is destroyed while it is being created leaves nothing',
+  async () => {
+    await keeper.engine.createCluster('halfway', SPEC);
+    await killDuring([200], (engine) => engine.createCluster('halfway', SPEC));
+    await keeper.engine.destroyCluster('halfway');
+    expect(await tracesOf(home, 'halfway')).toEqual([]);
+  },
+  GENEROUS,
+);

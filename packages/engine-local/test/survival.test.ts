@@ -31,7 +31,15 @@ afterAll(async () => {
 
 /** The host key that really answers there, as a stock client sees it. */
 async function scannedKey({ gateway }: ClusterState): Promise<string> {
-  const { stdout } = await run('ssh-keyscan', ['-T', '30', '-t', 'ed25519', '-p', String(gateway!.port), gateway!.host]);
+  const { stdout } = await run('ssh-keyscan', [
+    '-T',
+    '30',
+    '-t',
+    'ed25519',
+    '-p',
+    String(gateway!.port),
+    gateway!.host,
+  ]);
   return stdout.trim().split(' ').slice(1).join(' ');
 }
 
@@ -49,72 +57,102 @@ test('two clusters have two addresses and two host keys', async () => {
   expect(one.gateway!.hostKey).not.toBe(two.gateway!.hostKey);
 });
 
-test('with the keeper killed the database and the gateway go on, and the next keeper adopts them', async () => {
-  const before = await processesOf(home, 'first');
-  await queryDirectly(home, 'first', 'create table kept as select 42 as answer');
-  await keeper.kill('SIGKILL');
-  expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
-  expect(await isListening(one.gateway!)).toBe(true);
-  await expect(keeper.engine.cluster('first')).rejects.toMatchObject({ code: 'unavailable' });
-  keeper = await startKeeperProcess(home);
-  expect((await untilReady(keeper.engine, 'first')).gateway).toEqual(one.gateway);
-  expect(await processesOf(home, 'first')).toEqual(before);
-}, GENEROUS);
+test(
+  'with the keeper killed the database and the gateway go on, and the next keeper adopts them',
+  async () => {
+    const before = await processesOf(home, 'first');
+    await queryDirectly(home, 'first', 'create table kept as select 42 as answer');
+    await keeper.kill('SIGKILL');
+    expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
+    expect(await isListening(one.gateway!)).toBe(true);
+    await expect(keeper.engine.cluster('first')).rejects.toMatchObject({ code: 'unavailable' });
+    keeper = await startKeeperProcess(home);
+    expect((await untilReady(keeper.engine, 'first')).gateway).toEqual(one.gateway);
+    expect(await processesOf(home, 'first')).toEqual(before);
+  },
+  GENEROUS,
+);
 
-test('a second keeper on the same home is refused with one sentence', async () => {
-  await expect(startKeeperProcess(home)).rejects.toThrow(
-    new RegExp(`^Another keeper \\(process ${keeper.pid}\\) already runs on this home; its lock is .*keeper\\.lock\\.$`),
-  );
-  expect(await keeper.engine.cluster('first')).toMatchObject({ phase: 'ready' });
-}, GENEROUS);
+test(
+  'a second keeper on the same home is refused with one sentence',
+  async () => {
+    await expect(startKeeperProcess(home)).rejects.toThrow(
+      new RegExp(
+        `^Another keeper \\(process ${keeper.pid}\\) already runs on this home; its lock is .*keeper\\.lock\\.$`,
+      ),
+    );
+    expect(await keeper.engine.cluster('first')).toMatchObject({ phase: 'ready' });
+  },
+  GENEROUS,
+);
 
-test('a PostgreSQL that is killed comes back with its data and is told', async () => {
-  const before = await processesOf(home, 'first');
-  process.kill(before.servers[0]!.pid, 'SIGKILL');
-  await collectUntil('cluster-recovered', /PostgreSQL/);
-  await untilReady(keeper.engine, 'first');
-  const after = await processesOf(home, 'first');
-  expect(after.servers).toHaveLength(1);
-  expect(after.servers).not.toEqual(before.servers);
-  expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
-}, GENEROUS);
+test(
+  'a PostgreSQL that is killed comes back with its data and is told',
+  async () => {
+    const before = await processesOf(home, 'first');
+    process.kill(before.servers[0]!.pid, 'SIGKILL');
+    await collectUntil('cluster-recovered', /PostgreSQL/);
+    await untilReady(keeper.engine, 'first');
+    const after = await processesOf(home, 'first');
+    expect(after.servers).toHaveLength(1);
+    expect(after.servers).not.toEqual(before.servers);
+    expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
+  },
+  GENEROUS,
+);
 
-test('a gateway that is killed comes back on its address with its host key', async () => {
-  const before = await processesOf(home, 'second');
-  process.kill(before.gateways[0]!.pid, 'SIGKILL');
-  await collectUntil('cluster-recovered', /gateway/);
-  expect((await untilReady(keeper.engine, 'second')).gateway).toEqual(two.gateway);
-  const after = await processesOf(home, 'second');
-  expect(after.gateways).toHaveLength(1);
-  expect(after.gateways).not.toEqual(before.gateways);
-  expect(await scannedKey(two)).toBe(two.gateway!.hostKey);
-}, GENEROUS);
+test(
+  'a gateway that is killed comes back on its address with its host key',
+  async () => {
+    const before = await processesOf(home, 'second');
+    process.kill(before.gateways[0]!.pid, 'SIGKILL');
+    await collectUntil('cluster-recovered', /gateway/);
+    expect((await untilReady(keeper.engine, 'second')).gateway).toEqual(two.gateway);
+    const after = await processesOf(home, 'second');
+    expect(after.gateways).toHaveLength(1);
+    expect(after.gateways).not.toEqual(before.gateways);
+    expect(await scannedKey(two)).toBe(two.gateway!.hostKey);
+  },
+  GENEROUS,
+);
 
-test('what dies while no keeper runs comes back with the next one', async () => {
-  await keeper.kill('SIGKILL');
-  const before = await processesOf(home, 'second');
-  for (const { pid } of [...before.servers, ...before.gateways]) process.kill(pid, 'SIGKILL');
-  keeper = await startKeeperProcess(home);
-  expect((await untilReady(keeper.engine, 'second')).gateway).toEqual(two.gateway);
-  expect(await isListening(two.gateway!)).toBe(true);
-}, GENEROUS);
+test(
+  'what dies while no keeper runs comes back with the next one',
+  async () => {
+    await keeper.kill('SIGKILL');
+    const before = await processesOf(home, 'second');
+    for (const { pid } of [...before.servers, ...before.gateways]) process.kill(pid, 'SIGKILL');
+    keeper = await startKeeperProcess(home);
+    expect((await untilReady(keeper.engine, 'second')).gateway).toEqual(two.gateway);
+    expect(await isListening(two.gateway!)).toBe(true);
+  },
+  GENEROUS,
+);
 
-test('a keeper that is told to stop leaves no process, and the next one finds the same data', async () => {
-  await keeper.kill('SIGTERM');
-  const left = await Promise.all(['first', 'second'].map((id) => processesOf(home, id)));
-  expect(left).toEqual([
-    { servers: [], gateways: [] },
-    { servers: [], gateways: [] },
-  ]);
-  keeper = await startKeeperProcess(home);
-  await Promise.all(['first', 'second'].map((id) => untilReady(keeper.engine, id)));
-  expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
-}, GENEROUS);
+test(
+  'a keeper that is told to stop leaves no process, and the next one finds the same data',
+  async () => {
+    await keeper.kill('SIGTERM');
+    const left = await Promise.all(['first', 'second'].map((id) => processesOf(home, id)));
+    expect(left).toEqual([
+      { servers: [], gateways: [] },
+      { servers: [], gateways: [] },
+    ]);
+    keeper = await startKeeperProcess(home);
+    await Promise.all(['first', 'second'].map((id) => untilReady(keeper.engine, id)));
+    expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
+  },
+  GENEROUS,
+);
 
-test('destroying one cluster leaves nothing of it and does not touch the other', async () => {
-  await keeper.engine.destroyCluster('second');
-  expect(await tracesOf(home, 'second')).toEqual([]);
-  expect(await isListening(two.gateway!)).toBe(false);
-  expect(await isListening(one.gateway!)).toBe(true);
-  expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
-}, GENEROUS);
+test(
+  'destroying one cluster leaves nothing of it and does not touch the other',
+  async () => {
+    await keeper.engine.destroyCluster('second');
+    expect(await tracesOf(home, 'second')).toEqual([]);
+    expect(await isListening(two.gateway!)).toBe(false);
+    expect(await isListening(one.gateway!)).toBe(true);
+    expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
+  },
+  GENEROUS,
+);

@@ -1,0 +1,71 @@
+import { chown, mkdir, readFile, stat } from 'node:fs/promises';
+import { formatVerifier, makeVerifier } from '@borealis/contract';
+import ssh2 from 'ssh2';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { GENEROUS, isRoot, SPEC, temporaryDirectory, untilReady } from './support/home.js';
+import { type KeeperProcess, startKeeperProcess } from './support/keeper-process.js';
+import { processesOf, tracesOf } from './support/traces.js';
+import { openTunnel, queryThrough } from './support/tunnel.js';
+
+/** `nobody`: exists everywhere and may do nothing. Run by an ordinary user, the tests keep that user. */
+const USER = isRoot ? { uid: 65_534, gid: 65_534 } : undefined;
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+let home: string;
+let keeper: KeeperProcess;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  home = `${directory.path}/home`;
+  await mkdir(home);
+  if (USER) await chown(home, USER.uid, USER.gid);
+  keeper = await startKeeperProcess(home, USER);
+}, GENEROUS);
+
+afterAll(async () => {
+  await keeper.kill('SIGTERM');
+  await directory.remove();
+}, GENEROUS);
+
+test(
+  'as an ordinary user everything is one trust domain, closed to others, and a query goes through',
+  async () => {
+    const { engine } = keeper;
+    await engine.createCluster('ordinary', SPEC);
+    const { gateway } = await untilReady(engine, 'ordinary');
+    expect(gateway).toMatchObject({ host: '127.0.0.1' });
+    expect(gateway!.port).toBeGreaterThanOrEqual(33_000);
+    expect((await stat(home)).mode & 0o777).toBe(0o700);
+
+    const key = ssh2.utils.generateKeyPairSync('ed25519');
+    const who = { user: 'app_rw_plain', password: 'Pa55wordOfTheApp', database: 'plain' };
+    const verifiers = [formatVerifier(await makeVerifier(who.password))];
+    const owner = { kind: 'app' as const, label: 'x', database: who.database, roles: [who.user], validUntil: null };
+    await engine.applyAccess('ordinary', {
+      revision: 1,
+      databases: [{ name: who.database, owner: who.user }],
+      roles: [{ name: who.user, database: who.database, verifiers, validUntil: null }],
+      tunnelUsers: [{ ...owner, username: 'plain-user', publicKeys: [key.public] }],
+    });
+    const tunnel = await openTunnel('ordinary', gateway!, 'plain-user', key.private);
+    const rows = await queryThrough(tunnel, await engine.caCertificate(), who, 'select current_user::text as name');
+    expect(rows).toEqual([{ name: who.user }]);
+    tunnel.close();
+  },
+  GENEROUS,
+);
+
+test(
+  'every process of it belongs to that user, and a destroy leaves nothing',
+  async () => {
+    const { servers, gateways } = await processesOf(home, 'ordinary');
+    for (const { pid } of [...servers, ...gateways])
+      expect(await readFile(`/proc/${pid}/status`, 'utf8')).toMatch(
+        new RegExp(`^Uid:\\t${USER?.uid ?? process.getuid!()}\\t`, 'm'),
+      );
+    expect([servers.length, gateways.length]).toEqual([1, 1]);
+    await keeper.engine.destroyCluster('ordinary');
+    expect(await tracesOf(home, 'ordinary')).toEqual([]);
+  },
+  GENEROUS,
+);

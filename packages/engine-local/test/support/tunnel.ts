@@ -1,0 +1,62 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { clusterHosts } from '@borealis/contract';
+import type { GatewayEndpoint } from '@borealis/engine';
+import pg from 'pg';
+import ssh2 from 'ssh2';
+
+/** One SSH connection to a gateway with a local port in front, as a client's own tunnel has it. */
+export interface OpenTunnel {
+  port: number;
+  closed: Promise<void>;
+  close(): void;
+}
+
+/** Opens the tunnel; the gateway's host key must be the one that the engine told. */
+export async function openTunnel(
+  clusterId: string,
+  gateway: GatewayEndpoint,
+  username: string,
+  privateKey: string,
+): Promise<OpenTunnel> {
+  const ssh = new ssh2.Client();
+  const closed = new Promise<void>((resolve) => ssh.once('close', () => resolve()));
+  const hostVerifier = (key: Buffer) => key.toString('base64') === gateway.hostKey.split(' ')[1];
+  const { host, port } = gateway;
+  ssh.connect({ host, port, username, privateKey, hostVerifier, readyTimeout: 60_000 });
+  await once(ssh, 'ready');
+  ssh.on('error', () => undefined);
+  const target = clusterHosts(clusterId);
+  const server = createServer((socket) => {
+    ssh.forwardOut('127.0.0.1', 0, target.primary, target.port, (error, channel) => {
+      if (error) return socket.destroy();
+      socket.on('error', () => channel.destroy());
+      channel.on('error', () => socket.destroy());
+      socket.pipe(channel).pipe(socket);
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = () => {
+    server.close();
+    ssh.destroy();
+  };
+  return { port: (server.address() as AddressInfo).port, closed, close };
+}
+
+/** One query through a tunnel, with TLS verified against the engine's own authority. */
+export async function queryThrough(
+  tunnel: OpenTunnel,
+  ca: string,
+  who: { user: string; password: string; database: string },
+  sql: string,
+): Promise<unknown[]> {
+  const client = new pg.Client({ ...who, host: '127.0.0.1', port: tunnel.port, ssl: { ca } });
+  client.on('error', () => undefined);
+  await client.connect();
+  try {
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
