@@ -42,6 +42,7 @@ export class GatewayProcess {
   /** Sends raw text to the control socket and gives the answers, one a line. */
   async controlRaw(text: string, answers = 1): Promise<Record<string, unknown>[]> {
     const socket = net.connect(path.join(this.directory, 'control.sock'));
+    socket.on('error', () => {}); // the gateway may end while we wait
     const lines: Record<string, unknown>[] = [];
     createInterface({ input: socket }).on('line', (line) => lines.push(JSON.parse(line)));
     await once(socket, 'connect');

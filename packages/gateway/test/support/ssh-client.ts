@@ -9,6 +9,8 @@ export interface ClientProtocol extends ProtocolInternals {
   directTcpip(channel: number, window: number, maxPacket: number, target: object): void;
   session(channel: number, window: number, maxPacket: number): void;
   rekey(): void;
+  ping(): void;
+  parse(chunk: Buffer, start: number, end: number): void;
   authPassword(username: string, password: string): void;
 }
 

@@ -1,0 +1,169 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { gatewayEvent, gatewayStatus } from '@borealis/contract';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { GatewayDirectory } from './support/gateway-directory.js';
+import { GatewayProcess } from './support/gateway-process.js';
+import { cut, echo, login } from './support/ssh-client.js';
+import { waitFor } from './support/wait.js';
+
+let directory: GatewayDirectory;
+let gateway: GatewayProcess;
+
+// One gateway serves test after test; the next test gets a fresh one when a test has ended it.
+beforeEach(async () => {
+  directory ??= new GatewayDirectory();
+  gateway = gateway && !gateway.exit ? gateway : await GatewayProcess.start(directory.path);
+});
+
+afterAll(async () => {
+  await gateway.destroy();
+  directory.remove();
+});
+
+const asAlice = () => login(gateway.port, { privateKey: directory.alice.private });
+const asBob = () => login(gateway.port, { username: 'bob', privateKey: directory.bob.private });
+
+test('status tells who is connected, in the form of the contract', async () => {
+  const client = await asAlice();
+  const status = gatewayStatus.parse(await gateway.status());
+  expect(status).toMatchObject({ clusterId: 'c1a2b3c4', pid: gateway.child.pid, revision: 1 });
+  expect(status.tunnels).toEqual([
+    expect.objectContaining({ username: 'alice', kind: 'app', label: 'alice@example.com', address: '127.0.0.1' }),
+  ]);
+  client.end();
+  await waitFor('the tunnel to be gone', async () => (await gateway.status()).tunnels.length === 0);
+});
+
+test('a reload lets new users in, ends those who are gone, and leaves the others alone', async () => {
+  const [alice, bob] = [await asAlice(), await asBob()];
+  const carol = directory.newKey('carol');
+  directory.change({ tunnelUsers: [directory.user('alice', [directory.bob]), directory.user('carol', [carol])] });
+  expect(await gateway.control({ op: 'reload' })).toEqual({ ok: true, revision: 2 });
+  await cut(bob);
+  expect(await echo(alice, 'still here')).toBe('still here');
+  (await login(gateway.port, { username: 'carol', privateKey: carol.private })).end();
+  await expect(asAlice()).rejects.toThrow(); // the old key is not hers any more
+  expect(gateway.events()).toContainEqual(expect.objectContaining({ username: 'bob', reason: 'user-removed' }));
+  alice.end();
+});
+
+test.each([
+  ['no JSON', 'not json', 'is not JSON'],
+  ['a missing member', '{"clusterId":"c1a2b3c4"}', 'is not valid at revision'],
+])('a file with %s keeps the old configuration in force', async (_what, text, reason) => {
+  directory.write(text);
+  expect(await gateway.control({ op: 'reload' })).toMatchObject({ ok: false, error: expect.stringContaining(reason) });
+  expect((await gateway.status()).revision).toBe(1);
+  (await asAlice()).end();
+});
+
+test.each([
+  ['an unusable host key', { sshHostKeys: ['secret nonsense'] }, 'sshHostKeys[0] is no OpenSSH private key'],
+  ['a wrong range', { limits: { neverBan: ['10.0.0.0/99'] } }, "limits.neverBan has '10.0.0.0/99'"],
+  ['another cluster', { clusterId: 'other123' }, 'This gateway serves c1a2b3c4, not other123.'],
+  ['an older revision', { revision: 0 }, 'Revision 0 is older than 1'],
+  ['another address', { listen: { host: '127.0.0.1', port: 1 } }, 'cannot change without a restart'],
+])('a configuration with %s is refused whole', async (_what, change, reason) => {
+  directory.change({ tunnelUsers: [], ...change });
+  const answer = await gateway.control({ op: 'reload' });
+  expect(answer).toMatchObject({ ok: false, error: expect.stringContaining(reason) });
+  expect(JSON.stringify([answer, gateway.log])).not.toContain('secret nonsense');
+  (await asAlice()).end();
+});
+
+test('SIGHUP reloads, and a bad file is only logged', async () => {
+  directory.change({});
+  gateway.kill('SIGHUP');
+  await waitFor('the new revision', async () => (await gateway.status()).revision === 2);
+  directory.write('{');
+  gateway.kill('SIGHUP');
+  await waitFor('the log', () => gateway.log.find((line) => line.msg === 'The old configuration stays in force'));
+});
+
+test('close ends the tunnels of the users named, and no other', async () => {
+  const [alice, bob] = [await asAlice(), await asBob()];
+  expect(await gateway.control({ op: 'close', tunnelUsers: ['bob', 'nobody'], roles: [] })).toEqual({
+    ok: true,
+    tunnelsClosed: 1,
+  });
+  await cut(bob);
+  expect(await echo(alice, 'still here')).toBe('still here');
+  alice.end();
+});
+
+test('stop and SIGTERM end tunnels cleanly, remove the socket and exit with 0', async () => {
+  const first = await asAlice();
+  expect(await gateway.control({ op: 'stop' })).toEqual({ ok: true });
+  await gateway.ended();
+  await cut(first);
+  expect(gateway.exit).toEqual({ code: 0, signal: null });
+  expect(existsSync(path.join(directory.path, 'control.sock'))).toBe(false);
+  expect(gateway.events().at(-1)).toMatchObject({ type: 'tunnel-destroyed', reason: 'gateway-stopped' });
+  gateway = await GatewayProcess.start(directory.path);
+  gateway.kill('SIGTERM');
+  await gateway.ended();
+  expect(gateway.exit).toEqual({ code: 0, signal: null });
+});
+
+test('commands are answered in order, and a bad one changes nothing', async () => {
+  const answers = await gateway.controlRaw('{"op":"reload"}\nnonsense\n{"op":"explode"}\n{"op":"status"}\n', 4);
+  expect(answers.map((answer) => answer.ok)).toEqual([true, false, false, true]);
+  expect(answers[1]?.error).toBe('A command is one JSON object a line: status, reload, close or stop.');
+});
+
+test('the control socket and the spool belong to their owner alone', () => {
+  expect(statSync(path.join(directory.path, 'control.sock')).mode & 0o777).toBe(0o600);
+  expect(statSync(path.join(directory.path, 'events')).mode & 0o777).toBe(0o700);
+});
+
+test('after kill -9 every event is there, and a new gateway takes over the socket', async () => {
+  (await asAlice()).end();
+  await waitFor('both events', () => gateway.events().length === 2);
+  const left = await asBob();
+  gateway.kill('SIGKILL');
+  await gateway.ended();
+  left.destroy();
+  const before = gateway.events();
+  expect(before.map((event) => [event.type, event.seq])).toEqual([
+    ['tunnel-created', 0],
+    ['tunnel-destroyed', 1],
+    ['tunnel-created', 2],
+  ]);
+  gateway = await GatewayProcess.start(directory.path);
+  expect(gateway.exit).toBeUndefined();
+  (await asAlice()).end();
+  await waitFor('the new events', () => gateway.events().length === 5);
+  for (const event of gateway.events()) gatewayEvent.parse(event);
+  expect(readdirSync(path.join(directory.path, 'events'))).toHaveLength(2);
+});
+
+test('a second gateway in the same directory refuses to start and leaves the first alone', async () => {
+  const second = await GatewayProcess.start(directory.path);
+  expect(second.exit?.code).toBe(1);
+  expect(second.log.at(-1)?.error).toBe(`A gateway already runs in ${directory.path}.`);
+  (await asAlice()).end();
+});
+
+test('a missing file and a port in use end the start with one sentence', async () => {
+  const other = new GatewayDirectory({ listen: { host: '127.0.0.1', port: gateway.port } });
+  const inUse = await GatewayProcess.start(other.path);
+  expect(inUse.exit?.code).toBe(1);
+  expect(inUse.log.at(-1)?.error).toContain('EADDRINUSE');
+  rmSync(path.join(other.path, 'gateway.json'));
+  const missing = await GatewayProcess.start(other.path);
+  expect(missing.log.at(-1)?.error).toBe(`${other.path}/gateway.json cannot be read: ENOENT.`);
+  other.remove();
+});
+
+test('an event that cannot be written is counted, and the gateway goes on', async () => {
+  rmSync(path.join(directory.path, 'events'), { recursive: true });
+  writeFileSync(path.join(directory.path, 'events'), 'in the way');
+  const client = await asAlice();
+  expect(await gateway.counter('events_lost')).toBe(1);
+  expect(await echo(client, 'still here')).toBe('still here');
+  rmSync(path.join(directory.path, 'events'));
+  mkdirSync(path.join(directory.path, 'events'));
+  client.end();
+  await waitFor('the next event', () => gateway.events().length === 1);
+});
