@@ -166,8 +166,10 @@ export class Login {
   }
 
   #close(lastWord: Buffer | null): void {
-    this.#negotiation.reader.release();
-    closeChannel(this.channel, this.#negotiation.stream, lastWord);
+    const { reader, stream, handshaking } = this.#negotiation;
+    reader.release();
+    if (handshaking) stream.destroy();
+    closeChannel(this.channel, stream, handshaking ? null : lastWord);
   }
 
   #report(refused: Refused, cause: unknown): void {

@@ -19,6 +19,8 @@ export class Negotiation {
   /** Where to answer: the channel at first, TLS on it from the handshake on. */
   stream: Duplex;
   reader: PacketReader;
+  /** In the middle of a TLS handshake nothing can be said, not even good-bye. */
+  handshaking = false;
 
   constructor(
     private readonly channel: Duplex,
@@ -72,7 +74,9 @@ export class Negotiation {
     // An error is always followed by `close`, which is what everybody listens to.
     socket.on('error', () => undefined);
     this.stream = socket;
+    this.handshaking = true;
     await this.#handshake(socket);
+    this.handshaking = false;
     this.reader = new PacketReader(socket, this.signal);
     return socket;
   }

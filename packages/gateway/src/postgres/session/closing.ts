@@ -10,7 +10,8 @@ export function closeChannel(channel: Duplex, stream: Duplex, lastWord: Buffer |
   const timer = setTimeout(() => channel.destroy(), PATIENCE_MS);
   channel.once('close', () => clearTimeout(timer));
   if (channel.destroyed) clearTimeout(timer);
-  stream.once('close', () => endChannel(channel));
+  if (stream.closed) endChannel(channel);
+  else stream.once('close', () => endChannel(channel));
   stream.removeAllListeners('data');
   stream.resume();
   if (lastWord) stream.end(lastWord);

@@ -65,6 +65,12 @@ export async function realPostgres(): Promise<RealPostgres> {
   const bin = binaries();
   initialize(bin, data);
   let child: ChildProcess | null = null;
+  const end = async (signal: NodeJS.Signals) => {
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = new Promise((resolve) => child?.once('exit', resolve));
+    child.kill(signal);
+    await exited;
+  };
   const server: RealPostgres = {
     socketDirectory: sockets,
     port: PORT,
@@ -73,12 +79,7 @@ export async function realPostgres(): Promise<RealPostgres> {
       child = spawn(file, args, { stdio: 'ignore' });
       await accepting(join(sockets, `.s.PGSQL.${PORT}`));
     },
-    stop: async (mode) => {
-      if (!child || child.exitCode !== null) return;
-      const exited = new Promise((resolve) => child?.once('exit', resolve));
-      child.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
-      await exited;
-    },
+    stop: (mode) => end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT'),
     remove: async () => {
       await server.stop('immediate');
       rmSync(root, { recursive: true, force: true });
