@@ -62,9 +62,17 @@ export async function until<T>(condition: () => T | Promise<T>): Promise<NonNull
   }
 }
 
-/** A partner and a platform, both ended with the test. `start` may be called again on the same store after `stop`. */
+/** A partner and a platform of one test, ended with it. */
 export async function setUp(options: { timing?: Partial<CourierTiming> } = {}) {
-  const storeDirectory = join(temporaryDirectory(), 'store');
+  const world = await openWorld(options);
+  onTestFinished(() => world.close());
+  return world;
+}
+
+/** A partner and a platform on a store of their own, until `close`. */
+export async function openWorld(options: { timing?: Partial<CourierTiming> } = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'bp-'));
+  const storeDirectory = join(directory, 'store');
   const partner = await startPartner();
   const clock = { ahead: 0 };
   const start = () =>
@@ -77,10 +85,6 @@ export async function setUp(options: { timing?: Partial<CourierTiming> } = {}) {
       timing: { retryMs: 20, maxRetryMs: 100, ...options.timing },
     });
   let running = await start();
-  onTestFinished(async () => {
-    await running.stop();
-    await partner.stop();
-  });
   const call = (path: string, wanted?: Call) => send(running.url, path, wanted);
   return {
     partner,
@@ -94,6 +98,11 @@ export async function setUp(options: { timing?: Partial<CourierTiming> } = {}) {
       await running.stop();
       running = await start();
     },
+    async close() {
+      await running.stop();
+      await partner.stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
     async user(email: string): Promise<string> {
       return (await call('/stand-in/users', { json: { email } })).body.token;
     },
@@ -102,7 +111,7 @@ export async function setUp(options: { timing?: Partial<CourierTiming> } = {}) {
     },
   };
 }
-export type Setup = Awaited<ReturnType<typeof setUp>>;
+export type Setup = Awaited<ReturnType<typeof openWorld>>;
 
 /** The access token that the partner gets for the grant of its latest provision request. */
 export async function exchange(url: string, partner: Partner): Promise<string> {

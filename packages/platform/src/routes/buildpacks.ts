@@ -16,7 +16,7 @@ const HEROKU = 'go gradle java jvm nodejs php procfile python ruby scala apt'
   .map((name) => `heroku/${name}`);
 const KNOWN = ['borealis/postgres-tunnel', ...HEROKU];
 
-const change = z.looseObject({ updates: z.array(z.looseObject({ buildpack: reference })).max(30) });
+const change = z.looseObject({ updates: z.array(z.looseObject({ buildpack: reference.nullish() })).max(30) });
 
 /** The address under which the CLI shows a buildpack by its name again: exactly this form. */
 function blobUrl(name: string): string {
@@ -24,7 +24,10 @@ function blobUrl(name: string): string {
 }
 
 /** A registry name becomes its address, an address stays. */
-function toUrl(wanted: string): string {
+function toUrl(wanted: string | null | undefined): string {
+  // The CLI asks for nothing when the registry did not know the name.
+  if (!wanted)
+    throw invalid(`The buildpack is not in the registry, which has ${KNOWN.join(', ')}; a URL is taken too.`);
   if (KNOWN.includes(wanted)) return blobUrl(wanted);
   if (!/^(https?|git|ssh|urn):\S+$/.test(wanted) || wanted.length > 255)
     throw invalid(`${wanted.slice(0, 100)} is neither a URL nor one of the buildpacks ${KNOWN.join(', ')}.`);

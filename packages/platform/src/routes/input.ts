@@ -13,15 +13,18 @@ export function body<T>(request: FastifyRequest, schema: z.ZodType<T>): T {
   if (result.success) return result.data;
   const issue = result.error.issues[0]!;
   const field = issue.path.join('.') || 'the body';
-  throw invalid(`${field} is not valid: ${issue.message}.`);
+  throw invalid(`${field} is not valid: ${issue.message.replace(/\.$/, '')}.`);
 }
 
 /** Things are named by a string or, as Heroku's own client also does, by an object with a name, id or e-mail address. */
 export const reference = z
-  .union([
-    z.string(),
-    z.object({ name: z.string() }).transform((value) => value.name),
-    z.object({ id: z.string() }).transform((value) => value.id),
-    z.object({ email: z.string() }).transform((value) => value.email),
-  ])
+  .union(
+    [
+      z.string(),
+      z.object({ name: z.string() }).transform((value) => value.name),
+      z.object({ id: z.string() }).transform((value) => value.id),
+      z.object({ email: z.string() }).transform((value) => value.email),
+    ],
+    { error: 'it must be a name, or an object with a name or an id' },
+  )
   .pipe(z.string().min(1).max(256));
