@@ -30,7 +30,7 @@ export interface Service {
   readonly strands: Strands;
   /** Takes requests and runs everything in the background from now on; returns the address. */
   listen(): Promise<string>;
-  /** Takes no more requests, lets running work come to its next safe point, closes every connection. */
+  /** Takes no more requests, lets running work come to its next safe point, closes every connection. May be repeated. */
   stop(): Promise<void>;
 }
 
@@ -146,6 +146,15 @@ function running({ options, db, app, strands, metrics, events, delivery, address
     });
     loops = [deliveries, taking];
   };
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    events.stop();
+    await app.close();
+    await strands.stop();
+    await Promise.all(loops.map((loop) => loop.stop()));
+    await delivery.settled();
+    await db.close();
+  };
   return {
     get url() {
       return address.local;
@@ -158,13 +167,9 @@ function running({ options, db, app, strands, metrics, events, delivery, address
       startLoops();
       return address.local;
     },
-    stop: async () => {
-      events.stop();
-      await app.close();
-      await strands.stop();
-      await Promise.all(loops.map((loop) => loop.stop()));
-      await delivery.settled();
-      await db.close();
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
     },
   };
 }
