@@ -1,4 +1,5 @@
 import { constants } from 'node:os';
+import { ExitError } from '@oclif/core/errors';
 
 /**
  * Makes `handler` the only one for these signals and returns the way back. The CLI around us has handlers of its
@@ -21,4 +22,20 @@ export function takeSignals(signals: NodeJS.Signals[], handler: (signal: NodeJS.
 /** The exit code a shell reports for a process that this signal ended. */
 export function signalExitCode(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal];
+}
+
+/**
+ * Until `release`, Ctrl+C and its like do not end the process but reject `interrupted` with the right exit code, so
+ * that everything between here and the CLI can clean up on the way out.
+ */
+export function holdInterruptions(): { interrupted: Promise<never>; release: () => void } {
+  let interrupt: (reason: ExitError) => void = () => {};
+  const interrupted = new Promise<never>((_, reject) => {
+    interrupt = reject;
+  });
+  interrupted.catch(() => {}); // before anybody waits for it, it must not be an unhandled rejection
+  const release = takeSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) =>
+    interrupt(new ExitError(signalExitCode(signal))),
+  );
+  return { interrupted, release };
 }

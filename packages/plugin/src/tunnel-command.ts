@@ -2,6 +2,7 @@ import type { AddonApi } from './addon-api/client.js';
 import { AddonCommand } from './base-command.js';
 import type { Attachment } from './platform/attachment.js';
 import type { Session } from './session.js';
+import { holdInterruptions } from './signals.js';
 import type { SshFailure } from './tunnel/ssh-connect.js';
 import { type LocalEnd, Tunnel } from './tunnel/tunnel.js';
 
@@ -31,11 +32,17 @@ export abstract class TunnelCommand extends AddonCommand {
     port: number | undefined,
     use: (port: number) => Promise<T>,
   ): Promise<T> {
-    const tunnel = await this.openTunnel(session, { host: '127.0.0.1', port, anyPort: true });
+    const { interrupted, release } = holdInterruptions();
+    const opening = this.openTunnel(session, { host: '127.0.0.1', port, anyPort: true });
     try {
-      return await use(tunnel.port);
+      const work = opening.then((tunnel) => use(tunnel.port));
+      return await Promise.race([work, interrupted]);
     } finally {
-      tunnel.close();
+      release();
+      opening.then(
+        (tunnel) => tunnel.close(),
+        () => {}, // what kept it from opening is thrown already
+      );
     }
   }
 

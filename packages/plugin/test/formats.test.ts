@@ -21,7 +21,7 @@ function one(type: keyof typeof TYPES, value: string | null): SqlResult {
   return { columns: [{ name: 'v', typeId: TYPES[type] }], rows: [[value]], rowCount: 1 };
 }
 const json = (result: SqlResult) => JSON.parse(formatResult(result, 'json'))[0].v;
-const yaml = (result: SqlResult) => parseYaml(formatResult(result, 'yaml'))[0].v;
+const yaml = (result: SqlResult) => parseYaml(`${formatResult(result, 'yaml')}\n`)[0].v;
 
 describe('JSON and YAML hold values exactly', () => {
   test.each([
@@ -53,7 +53,7 @@ describe('JSON and YAML hold values exactly', () => {
 
   test('text of any kind comes back as it was', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'grapheme' }), (text) => {
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
         expect(json(one('text', text))).toBe(text);
         expect(yaml(one('text', text))).toBe(text);
       }),

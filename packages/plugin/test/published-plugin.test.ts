@@ -11,7 +11,9 @@ const server = createServer((socket) => {
   socket.on('error', () => {});
   socket.on('data', (data) => {
     received.push(data.toString());
-    socket.end('HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"done":true}');
+    socket.end(
+      'HTTP/1.1 201 Created\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"done":true}',
+    );
   });
 });
 const resource = () =>

@@ -299,6 +299,17 @@ describe.skipIf(bin === undefined)('through a tunnel (needs a PostgreSQL server 
       expect(exit).toBe(0);
     });
 
+    test('Ctrl+C during a query ends it, leaves nothing behind and exits with 130', async () => {
+      const cli = new Cli(api.url, ['borealis-pg:run', '-a', 'sushi', '-u', '-d', 'SELECT pg_sleep(600)']);
+      const sleeping = () => postgres.query("SELECT 1 FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.600'");
+      await until(async () => (await sleeping()).rowCount === 1);
+      cli.process.kill('SIGINT');
+      expect((await cli.finished).code).toBe(130);
+      await postgres.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep.600'",
+      );
+    });
+
     test('reads a script from standard input, and never a secret from the arguments', async () => {
       const cli = new Cli(
         api.url,

@@ -1,12 +1,11 @@
 import { Secret } from '@borealis/contract';
 import type { APIClient } from '@heroku-cli/command';
-import { ExitError, warn } from '@oclif/core/errors';
+import { warn } from '@oclif/core/errors';
 import { z } from 'zod';
-import { signalExitCode, takeSignals } from '../signals.js';
+import { holdInterruptions } from '../signals.js';
 import { expected } from './answer.js';
 
 const LIFETIME_SECONDS = 180;
-const SIGNALS: NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 const authorization = z.object({ id: z.string(), access_token: z.object({ token: z.string() }) });
 
@@ -15,12 +14,7 @@ const authorization = z.object({ id: z.string(), access_token: z.object({ token:
  * `use` fails and when Ctrl+C arrives at any moment. At the very worst it ends by itself after 3 minutes.
  */
 export async function withTemporaryToken<T>(heroku: APIClient, use: (token: Secret) => Promise<T>): Promise<T> {
-  let interrupt: (reason: ExitError) => void = () => {};
-  const interrupted = new Promise<never>((_, reject) => {
-    interrupt = reject;
-  });
-  interrupted.catch(() => {}); // an interruption before anybody waits for it must not be an unhandled rejection
-  const restore = takeSignals(SIGNALS, (signal) => interrupt(new ExitError(signalExitCode(signal))));
+  const { interrupted, release } = holdInterruptions();
   try {
     const { id, access_token } = await createAuthorization(heroku);
     try {
@@ -29,7 +23,7 @@ export async function withTemporaryToken<T>(heroku: APIClient, use: (token: Secr
       await deleteAuthorization(heroku, id);
     }
   } finally {
-    restore();
+    release();
   }
 }
 

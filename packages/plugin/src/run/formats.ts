@@ -15,7 +15,7 @@ const FORMATTERS: Record<Format, (result: SqlResult) => string> = {
   table: formatTable,
   csv: formatCsv,
   json: formatJson,
-  yaml: (result) => stringifyYaml(objects(result)).trimEnd(),
+  yaml: (result) => stringifyYaml(objects(result), { lineWidth: 0 }).replace(/\n$/, ''),
 };
 
 function formatCsv({ columns, rows }: SqlResult): string {

@@ -27,7 +27,7 @@ function drawRow(cells: string[][], widths: number[], rightAligned: boolean[]): 
       const text = padded(lines[line] ?? '', widths[i]!, rightAligned[i] ?? false);
       return ` ${text}${line + 1 < lines.length ? '+' : ' '}`;
     });
-    return parts.join('|').trimEnd();
+    return parts.join('|').replace(/ +$/, '');
   });
 }
 
