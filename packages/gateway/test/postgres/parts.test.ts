@@ -1,0 +1,142 @@
+import { gatewayConfig } from '@borealis/contract';
+import { describe, expect, test } from 'vitest';
+import { Access } from '../../src/postgres/login/access.js';
+import { FailureLimit } from '../../src/postgres/login/failure-limit.js';
+import { Refused, refusals } from '../../src/postgres/refusals.js';
+import { CustomSettings } from '../../src/postgres/session/custom-settings.js';
+import { Teardowns } from '../../src/postgres/session/teardowns.js';
+import { errorFields } from '../../src/postgres/wire/error-response.js';
+
+describe('the failure limit', () => {
+  test('counts per owner and name, and forgets after the pause or a success', () => {
+    let now = 0;
+    const limit = new FailureLimit(
+      () => ({ failures: 2, pauseSeconds: 10 }),
+      () => now,
+    );
+    const blocked = () => [limit.blocked('a', 'x'), limit.blocked('a', 'y'), limit.blocked('b', 'x')];
+    limit.failed('a', 'x');
+    limit.succeeded('a', 'x');
+    limit.failed('a', 'x');
+    expect(blocked()).toEqual([false, false, false]);
+    limit.failed('a', 'x');
+    expect(blocked()).toEqual([true, false, false]);
+    now = 9_999;
+    expect(limit.blocked('a', 'x')).toBe(true);
+    now = 10_000;
+    expect(limit.blocked('a', 'x')).toBe(false);
+  });
+});
+
+describe('custom settings', () => {
+  const see = (...texts: string[]) => {
+    const settings = new CustomSettings();
+    for (const text of texts) settings.see(Buffer.from(`${text}\0`));
+    return { names: [...settings.names], uncertain: settings.uncertain };
+  };
+
+  test.each([
+    [`SET app.tenant_id = '7'`, ['app.tenant_id'], false],
+    [`set local "App"."Tenant" to 7`, ['"App"."Tenant"'], false],
+    [`SET SESSION app.x = 1; SET app.y TO 2`, ['app.x', 'app.y'], false],
+    [`SELECT set_config('app.tenant_id', $1, false)`, ['app.tenant_id'], false],
+    ['SELECT set_config($1, $2, false)', [], true],
+    [`SELECT set_config('app.' || name, '1', false) FROM names`, [], true],
+    [`DO $$BEGIN EXECUTE 'SET app.z = 1'; END$$`, ['app.z'], false],
+    ['SET /* the tenant */ app.x = 1', ['app.x'], false],
+    ['UPDATE users SET name = users.alias', [], false],
+    [`SELECT 'a.b'`, [], false],
+    ['SET work_mem = 1', [], false],
+    [`SET größe.übung = 'x'`, ['größe.übung'], false],
+  ])('%s: %j, uncertain %s', (text, names, uncertain) => {
+    expect(see(text)).toEqual({ names, uncertain });
+  });
+
+  test('says so when there are more names than it keeps', () => {
+    const texts = Array.from({ length: 501 }, (_, i) => `SET app.n${i} = 1`);
+    expect(see(...texts.slice(1)).uncertain).toBe(false);
+    expect(see(...texts).uncertain).toBe(true);
+  });
+});
+
+describe('access', () => {
+  const claim = { tunnelUser: 'a-app', role: 'app_rw_a', database: 'a' };
+  const user = {
+    username: 'a-app',
+    kind: 'app',
+    label: 'a',
+    publicKeys: [],
+    database: 'a',
+    roles: ['app_rw_a'],
+    validUntil: null,
+  } as const;
+  const verifier = (salt: string) => `SCRAM-SHA-256$4096:${salt}$${'A'.repeat(43)}=:${'A'.repeat(43)}=`;
+  const access = (role: object, tunnelUser: object = {}) =>
+    new Access({
+      roles: [
+        gatewayConfig.shape.roles.element.parse({
+          name: 'app_rw_a',
+          database: 'a',
+          verifiers: [],
+          validUntil: null,
+          ...role,
+        }),
+      ],
+      tunnelUsers: [{ ...user, roles: [...user.roles], publicKeys: [], ...tunnelUser }],
+    });
+
+  test('is what tunnel user and role agree on', () => {
+    expect(access({}).allows(claim)).toBe(true);
+    expect(access({ database: 'b' }).allows(claim)).toBe(false);
+    expect(access({}, { database: 'b' }).allows(claim)).toBe(false);
+    expect(access({}, { roles: [] }).allows(claim)).toBe(false);
+    expect(access({}, { username: 'b-app' }).allows(claim)).toBe(false);
+    expect(access({ name: 'app_rw_b' }).allows(claim)).toBe(false);
+  });
+
+  test('ends with its time', () => {
+    const a = access({ validUntil: '2026-01-01T00:00:00Z' });
+    expect([a.expired(claim, Date.UTC(2025, 11, 31)), a.expired(claim, Date.UTC(2026, 0, 1))]).toEqual([false, true]);
+    expect(access({}).expired(claim)).toBe(false);
+  });
+
+  test('takes no verifier that it could not check, and never names one', () => {
+    expect(() => access({ verifiers: ['md5abcdef'] })).toThrow(
+      'a verifier of role "app_rw_a" is not a SCRAM-SHA-256 verifier',
+    );
+    expect(() => access({ verifiers: [verifier('AAAA'), verifier('BBBB')] })).toThrow(/must share salt and iterations/);
+    expect(access({ verifiers: [verifier('AAAA'), verifier('AAAA')] }).verifiers(claim)).toHaveLength(2);
+  });
+});
+
+describe('a refusal', () => {
+  test('has a SQLSTATE of PostgreSQL’s form and one sentence, or none', () => {
+    for (const { sqlstate, sentence } of Object.values(refusals)) {
+      expect(sqlstate).toMatch(/^[0-9A-Z]{5}$/);
+      if (sentence !== null) expect(sentence).toMatch(/^[a-zA-Z].*[^.]$/);
+    }
+  });
+
+  test('repeats what a client said literally, and not for ever', () => {
+    const fields = errorFields(new Refused('wrong_password', `$&"x`).answer!.subarray(5));
+    expect(fields.get('M')).toBe('password authentication failed for user "$&"x"');
+    expect(new Refused('wrong_password', 'x'.repeat(5000)).message.length).toBeLessThan(200);
+    expect(new Refused('early_bytes').answer).toBeNull();
+  });
+});
+
+test('teardowns run a few at a time, and all of them', async () => {
+  const teardowns = new Teardowns();
+  let [now, most, done] = [0, 0, 0];
+  await new Promise<void>((resolve) => {
+    for (let i = 0; i < 50; i++) {
+      teardowns.add(async () => {
+        most = Math.max(most, ++now);
+        await new Promise((next) => setImmediate(next));
+        now--;
+        if (++done === 50) resolve();
+      });
+    }
+  });
+  expect(most).toBe(8);
+});
