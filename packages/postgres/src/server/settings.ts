@@ -5,27 +5,31 @@ import type { ServerSpec } from './spec.js';
 /** Memory, connections and workers that fit a plan; pages are only used once data fills them, so idle servers stay small. */
 export function settingsFor(plan: { memoryGiB: number; vcpu: number; nodes: number }): Record<string, string> {
   const { memoryGiB, vcpu } = plan;
+  // The smallest plan is kept dense: what an idle server touches grows with buffers, connections and workers.
+  const smallest = memoryGiB <= 1;
   const mb = (perGiB: number, least: number, most: number) =>
     `${Math.round(Math.min(most, Math.max(least, memoryGiB * perGiB)))}MB`;
   return {
-    shared_buffers: mb(128, 32, 16_384),
+    shared_buffers: smallest ? '64MB' : mb(128, 64, 16_384),
     effective_cache_size: mb(640, 128, 131_072),
     work_mem: mb(2, 4, 64),
     maintenance_work_mem: mb(48, 32, 1024),
-    max_connections: String(Math.min(500, Math.max(50, 100 + Math.round((memoryGiB - 1) * 25)))),
+    max_connections: String(Math.min(500, 60 + 20 * Math.max(0, Math.round(memoryGiB - 1)))),
     max_worker_processes: String(4 + vcpu),
     max_parallel_workers: String(Math.max(1, vcpu)),
     max_parallel_workers_per_gather: String(Math.min(2, Math.max(0, vcpu - 1))),
-    autovacuum_max_workers: memoryGiB <= 1 ? '2' : '3',
+    autovacuum_max_workers: smallest ? '2' : '3',
     // Each node is fed by one sender; the rest is for copies and upgrades under way.
     max_wal_senders: String(4 + 2 * plan.nodes),
     max_replication_slots: String(4 + 2 * plan.nodes),
+    io_method: smallest ? 'sync' : 'worker',
     io_workers: String(Math.min(3, Math.max(1, vcpu))),
+    io_max_concurrency: '16',
   };
 }
 
 /** Settings that a major has not yet got are left out of its file. */
-const SINCE_MAJOR: Record<string, number> = { io_workers: 18, io_method: 18 };
+const SINCE_MAJOR: Record<string, number> = { io_workers: 18, io_method: 18, io_max_concurrency: 18 };
 
 /** What holds for every server, whatever its plan and settings say. */
 function fixedSettings(spec: ServerSpec): Record<string, string> {
