@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -12,6 +12,18 @@ export function temporaryHome(): string {
   const home = mkdtempSync(join(tmpdir(), 'bo-'));
   chmodSync(home, 0o711);
   return home;
+}
+
+/** Takes a home away with everything that may be left of it: processes, operating-system users, files. */
+export function removeHome(home: string): void {
+  for (const { pid } of processesOf(home)) kill9(pid);
+  const identity = join(home, 'home.json');
+  if (process.getuid?.() === 0 && existsSync(identity)) {
+    const { id } = JSON.parse(readFileSync(identity, 'utf8')) as { id: string };
+    const users = readFileSync('/etc/passwd', 'utf8').match(new RegExp(`^b(pg|gw)-${id}-[^:]+`, 'gm')) ?? [];
+    for (const user of users) spawnSync('userdel', [user]);
+  }
+  rmSync(home, { recursive: true, force: true });
 }
 
 export interface UpProcess {
@@ -51,8 +63,11 @@ export class Installation {
   }
 
   static async start(options: { home?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Installation> {
-    const up = launch(options.home ?? temporaryHome(), [], options.env);
-    const file = join(up.home, 'env');
+    const home = options.home ?? temporaryHome();
+    const file = join(home, 'env');
+    // Left by an installation that was killed, it would look like the sign that this one is up.
+    rmSync(file, { force: true });
+    const up = launch(home, [], options.env);
     await Promise.race([
       until(`${file}: ${up.output()}`, () => existsSync(file), 180),
       up.exit.then((code) => {
@@ -137,8 +152,7 @@ export class Installation {
   }
 
   remove(): void {
-    for (const { pid } of processesOf(this.home)) kill9(pid);
-    rmSync(this.home, { recursive: true, force: true });
+    removeHome(this.home);
   }
 }
 

@@ -6,6 +6,20 @@ import { closedParent } from '@borealis/engine-local';
 import { Failure } from './failure.js';
 import { isAlive, startTimeOf } from './process-identity.js';
 
+/** Node's own recursive mkdir never returns below file systems that refuse new entries with ENOENT, such as /proc. */
+async function makeDirectory(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || existsSync(dirname(path)))
+      throw new Failure(`${path} cannot be made (${code}): set BOREALIS_HOME to a directory that can be written.`);
+    await makeDirectory(dirname(path), 0o755);
+    await makeDirectory(path, mode);
+  }
+}
+
 /**
  * As root PostgreSQL runs as users of its own, which cannot pass a closed directory (a project under /root, say). State then
  * lives under /var/lib/borealis and the home is a link to it.
@@ -20,8 +34,8 @@ async function placeForRoot(home: string, say: (line: string) => void): Promise<
       `${closed} is closed to other users, and PostgreSQL does not run as root: set BOREALIS_HOME to a directory that all can enter.`,
     );
   const real = join('/var/lib/borealis', createHash('sha256').update(home).digest('hex').slice(0, 12));
-  await mkdir(real, { recursive: true, mode: 0o711 });
-  await mkdir(dirname(home), { recursive: true });
+  await makeDirectory(real, 0o711);
+  await makeDirectory(dirname(home), 0o755);
   await symlink(real, home);
   say(
     `This folder is closed to other users and PostgreSQL does not run as root, so data lives in ${real} (linked from ${home}).`,
@@ -33,7 +47,7 @@ async function placeForRoot(home: string, say: (line: string) => void): Promise<
 export async function ensureHome(home: string, say: (line: string) => void): Promise<string> {
   const root = process.getuid?.() === 0;
   const real = root ? await placeForRoot(home, say) : home;
-  await mkdir(real, { recursive: true, mode: root ? 0o711 : 0o700 });
+  await makeDirectory(real, root ? 0o711 : 0o700);
   await chmod(real, root ? 0o711 : 0o700);
   await access(real, constants.W_OK);
   return real;
