@@ -17,6 +17,9 @@ const TYPES = {
   jsonb: 3802,
 };
 
+/** What JSON, YAML and trimming treat in some special way. */
+const AWKWARD = [...'\u0000\r\n\t \u00a0\u0085\u2028\ufeff\'"\\:#-?|>%@!&*[]{},~0eé😀', '\ud800', 'null', 'true'];
+
 function one(type: keyof typeof TYPES, value: string | null): SqlResult {
   return { columns: [{ name: 'v', typeId: TYPES[type] }], rows: [[value]], rowCount: 1 };
 }
@@ -53,7 +56,7 @@ describe('JSON and YAML hold values exactly', () => {
 
   test('text of any kind comes back as it was', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => {
+      fc.property(fc.string({ unit: fc.constantFrom(...AWKWARD) }), (text) => {
         expect(json(one('text', text))).toBe(text);
         expect(yaml(one('text', text))).toBe(text);
       }),

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { format } from 'node:util';
 import { Config } from '@oclif/core/config';
+import { ux } from '@oclif/core/ux';
 import { vi } from 'vitest';
 import type { Finished } from './cli.js';
 
@@ -45,6 +46,9 @@ function capture(output: { stdout: string; stderr: string }): () => void {
       output[stream] += `${format(text, ...rest)}\n`;
     };
   const spies = [
+    // The spinner writes around everything else.
+    vi.spyOn(ux.action, 'start').mockImplementation(() => {}),
+    vi.spyOn(ux.action, 'stop').mockImplementation(() => {}),
     vi.spyOn(process.stdout, 'write').mockImplementation(write('stdout')),
     vi.spyOn(process.stderr, 'write').mockImplementation(write('stderr')),
     vi.spyOn(console, 'log').mockImplementation(print('stdout')),
