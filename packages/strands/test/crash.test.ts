@@ -60,7 +60,7 @@ test('a label that kills its worker each time is parked, and destroy still leads
   await strands.spawn(db.pool, addon(), 'a1', { checks: 0 });
   for (let crash = 1; crash <= 5; crash++) {
     const worker = startWorker(db, journal, true);
-    await until(() => lines(journal).length === crash, `crash ${crash}`);
+    await until(() => lines(journal).length >= crash, `crash ${crash}`);
     worker.kill('SIGKILL');
     // The backoff set at the claim: the strand may not be due although its lease is over.
     const { rows } = await db.pool.query(`select run_at > leased_at as later from strands.strand`);
@@ -106,12 +106,12 @@ test('a zombie past its lease is told, and its outcome is refused', async () => 
 test('a heartbeat keeps a label that takes longer than its lease', async () => {
   const db = await fresh();
   const held = gate();
-  const strands = db.worker([addon(() => held.opened)], { leaseSeconds: 0.6 });
+  const strands = db.worker([addon(() => held.opened)], { leaseSeconds: 3 });
   const rival = db.worker([addon()], { workerId: 'rival' });
   await strands.spawn(db.pool, addon(), 'a1', { checks: 0 });
   strands.start();
   const extended = async () =>
-    (await db.pool.query(`select from strands.strand where lease_until > leased_at + interval '1.2 seconds'`)).rowCount;
+    (await db.pool.query(`select from strands.strand where lease_until > leased_at + interval '6 seconds'`)).rowCount;
   await until(async () => (await extended()) === 1, 'extended twice');
   expect(await rival.step('a1')).toBeNull();
   held.open();

@@ -11,4 +11,4 @@ const kind = addon(async () => {
   if (hang) await new Promise((resolve) => setTimeout(resolve, 600_000));
   appendFileSync(journal, `end ${process.pid}\n`);
 });
-createStrands(pool, [kind], { leaseSeconds: 1, pollSeconds: 0.1, workerId: `doomed ${process.pid}` }).start();
+createStrands(pool, [kind], { leaseSeconds: 5, pollSeconds: 0.1, workerId: `doomed ${process.pid}` }).start();
