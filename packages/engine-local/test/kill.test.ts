@@ -20,6 +20,11 @@ afterAll(async () => {
   await directory.remove();
 }, GENEROUS);
 
+const isFull = process.env.BOREALIS_TEST === 'full';
+/** Milliseconds after the call. */
+const CREATION = isFull ? [0, 30, 60, 100, 150, 220, 300, 400, 600, 900, 1200, 1800, 2400] : [0, 150, 600, 1500];
+const DESTRUCTION = isFull ? [0, 10, 20, 40, 60, 90, 120, 180, 250, 400] : [0, 60, 150];
+
 /** Kills the keeper again and again while `work` is under way, each time a little later, and starts the next. */
 async function killDuring(moments: number[], work: (engine: Engine) => Promise<unknown>): Promise<void> {
   for (const milliseconds of moments) {
@@ -35,7 +40,7 @@ test(
   'a keeper killed at any moment of a creation converges to one PostgreSQL and one gateway',
   async () => {
     const first = await keeper.engine.createCluster('creation', SPEC);
-    await killDuring([0, 60, 150, 300, 600, 1200, 2400], (engine) => engine.createCluster('creation', SPEC));
+    await killDuring(CREATION, (engine) => engine.createCluster('creation', SPEC));
     const state = await untilReady(keeper.engine, 'creation');
     expect(state.gateway).toEqual(first.gateway);
     const { servers, gateways } = await processesOf(home, 'creation');
@@ -47,7 +52,7 @@ test(
 test(
   'a keeper killed at any moment of a destruction leaves nothing',
   async () => {
-    await killDuring([0, 20, 60, 120, 250], (engine) => engine.destroyCluster('creation'));
+    await killDuring(DESTRUCTION, (engine) => engine.destroyCluster('creation'));
     await keeper.engine.destroyCluster('creation');
     expect(await tracesOf(home, 'creation')).toEqual([]);
     expect(await keeper.engine.cluster('creation')).toBeNull();

@@ -1,7 +1,8 @@
-import { chown, mkdir, readFile, stat } from 'node:fs/promises';
+import { chown, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { formatVerifier, makeVerifier } from '@borealis/contract';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { runtimeDirectory } from '../src/home/paths.js';
 import { GENEROUS, isRoot, SPEC, temporaryDirectory, untilReady } from './support/home.js';
 import { type KeeperProcess, startKeeperProcess } from './support/keeper-process.js';
 import { processesOf, tracesOf } from './support/traces.js';
@@ -16,7 +17,8 @@ let keeper: KeeperProcess;
 
 beforeAll(async () => {
   directory = await temporaryDirectory();
-  home = `${directory.path}/home`;
+  // So deep that its sockets have to be elsewhere.
+  home = `${directory.path}/${'deep'.repeat(20)}`;
   await mkdir(home);
   if (USER) await chown(home, USER.uid, USER.gid);
   keeper = await startKeeperProcess(home, USER);
@@ -25,6 +27,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await keeper.kill('SIGTERM');
   await directory.remove();
+  await rm(runtimeDirectory(home), { recursive: true, force: true });
 }, GENEROUS);
 
 test(

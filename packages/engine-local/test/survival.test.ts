@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { promisify } from 'node:util';
 import type { ClusterState, EngineEvent } from '@borealis/engine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -125,6 +126,66 @@ test(
     keeper = await startKeeperProcess(home);
     expect((await untilReady(keeper.engine, 'second')).gateway).toEqual(two.gateway);
     expect(await isListening(two.gateway!)).toBe(true);
+  },
+  GENEROUS,
+);
+
+test(
+  'a certificate near its end is renewed and the gateway, which goes on, takes it',
+  async () => {
+    const before = await processesOf(home, 'second');
+    const paths = homePaths(home).cluster('second');
+    await keeper.kill('SIGKILL');
+    const old = await readFile(paths.record, 'utf8');
+    const soon = new Date(Date.now() + 20 * 24 * 60 * 60 * 1000).toISOString();
+    await writeFile(paths.record, old.replace(/"notAfter": "[^"]+"/, `"notAfter": "${soon}"`));
+    keeper = await startKeeperProcess(home);
+    await untilReady(keeper.engine, 'second');
+    const config = JSON.parse(await readFile(`${paths.gateway}/gateway.json`, 'utf8'));
+    expect(old).not.toContain(JSON.stringify(config.tls.certificate));
+    expect(await readFile(paths.record, 'utf8')).toContain(JSON.stringify(config.tls.certificate));
+    expect((await requestStatus(paths.gatewayLink, 60)).revision).toBe(config.revision);
+    expect((await processesOf(home, 'second')).gateways).toEqual(before.gateways);
+  },
+  GENEROUS,
+);
+
+test(
+  'an address that a stranger took is waited for and never changed',
+  async () => {
+    await keeper.kill('SIGKILL');
+    for (const { pid } of (await processesOf(home, 'second')).gateways) process.kill(pid, 'SIGKILL');
+    const { host, port } = two.gateway!;
+    const stranger = createServer();
+    await eventually('the address to be free', async () => {
+      stranger.listen({ host, port });
+      return once(stranger, 'listening').catch(() => null);
+    });
+    keeper = await startKeeperProcess(home);
+    const state = await eventually('the sentence', async () => {
+      const found = await keeper.engine.cluster('second');
+      return found?.detail.includes(`${host} port ${port} is taken by another process`) ? found : null;
+    });
+    expect(state).toMatchObject({ phase: 'recovering', gateway: two.gateway });
+    stranger.close();
+    expect((await untilReady(keeper.engine, 'second')).gateway).toEqual(two.gateway);
+  },
+  GENEROUS,
+);
+
+test.skipIf(process.env.BOREALIS_TEST !== 'full')(
+  'a gateway that hangs is started anew (full)',
+  async () => {
+    const before = await processesOf(home, 'second');
+    process.kill(before.gateways[0]!.pid, 'SIGSTOP');
+    const document = { revision: 1, databases: [], roles: [], tunnelUsers: [] };
+    await eventually('the document in force', () =>
+      keeper.engine.applyAccess('second', document).then(
+        () => true,
+        () => false,
+      ),
+    );
+    expect((await processesOf(home, 'second')).gateways).not.toEqual(before.gateways);
   },
   GENEROUS,
 );

@@ -1,6 +1,8 @@
 import { configDigest, writeGatewayConfig } from '../gateway/config-file.js';
-import { requestStatus, sendCommand } from '../gateway/control-client.js';
+import { GatewaySilence, requestStatus, sendCommand } from '../gateway/control-client.js';
 import { findGateway, startGateway } from '../gateway/process.js';
+import type { ProcessIdentity } from '../system/process-identity.js';
+import { terminate } from '../system/termination.js';
 import { issueGatewayCertificate } from './allotment.js';
 import type { ClusterRecord, GatewayRecord } from './record.js';
 import { announceRecovery } from './recovery.js';
@@ -9,6 +11,7 @@ import type { Step } from './step.js';
 
 const RENEW_BEFORE = 30 * 24 * 60 * 60 * 1000;
 const ANSWER_SECONDS = 10;
+const SILENCES = 3;
 
 /** The gateway's part of the record; null for a cluster without one, whose gateway steps are all done. */
 function gatewayOf(state: ClusterState): GatewayRecord | null {
@@ -50,8 +53,8 @@ const startGatewayProcess: Step = {
   async run(state) {
     const found = await findGateway(state.journal.paths.gatewayLink, state.users?.gateway ?? null);
     if (found) {
-      const status = await requestStatus(state.journal.paths.gatewayLink, ANSWER_SECONDS);
-      state.gatewayRevision = status.revision;
+      const { revision } = await askGateway(state, found, (directory) => requestStatus(directory, ANSWER_SECONDS));
+      state.gatewayRevision = revision;
       state.gateway = found;
     } else {
       await startNewGateway(state);
@@ -88,13 +91,34 @@ const reloadGateway: Step = {
     const { record, paths } = state.journal;
     const gateway = gatewayOf(state)!;
     await writeGatewayConfig(record, gateway, paths, state.users?.gateway ?? undefined);
-    await sendCommand(paths.gatewayLink, { op: 'reload' }, ANSWER_SECONDS);
-    const status = await requestStatus(paths.gatewayLink, ANSWER_SECONDS);
-    if (status.revision !== gateway.revision)
-      throw new Error(`The gateway runs by revision ${status.revision} instead of ${gateway.revision}.`);
-    state.gatewayRevision = status.revision;
+    const { revision } = await askGateway(state, state.gateway!, async (directory) => {
+      await sendCommand(directory, { op: 'reload' }, ANSWER_SECONDS);
+      return requestStatus(directory, ANSWER_SECONDS);
+    });
+    if (revision !== gateway.revision)
+      throw new Error(`The gateway runs by revision ${revision} instead of ${gateway.revision}.`);
+    state.gatewayRevision = revision;
   },
 };
+
+/** Asks a living gateway something. One that stays silent again and again hangs: it is ended, and so started anew. */
+async function askGateway<T>(
+  state: ClusterState,
+  process: ProcessIdentity,
+  ask: (directory: string) => Promise<T>,
+): Promise<T> {
+  try {
+    const answer = await ask(state.journal.paths.gatewayLink);
+    state.gatewaySilences = 0;
+    return answer;
+  } catch (error) {
+    if (error instanceof GatewaySilence && ++state.gatewaySilences >= SILENCES) {
+      state.gatewaySilences = 0;
+      await terminate(process, 2);
+    }
+    throw error;
+  }
+}
 
 const noteAccessInForce: Step = {
   phase: null,

@@ -52,6 +52,7 @@ export class ClusterReconciler {
       configured: false,
       server: null,
       gateway: null,
+      gatewaySilences: 0,
       rolesRevision: record.accessInForce,
       gatewayRevision: -1,
       serverRestarts: new Restarts(),

@@ -25,6 +25,8 @@ export interface ClusterState {
   configured: boolean;
   server: ServerIdentity | null;
   gateway: ProcessIdentity | null;
+  /** How often in a row the living gateway did not answer. */
+  gatewaySilences: number;
   /** Revision of the access document that PostgreSQL runs by. */
   rolesRevision: number;
   /** Revision of the file that the living gateway runs by. */

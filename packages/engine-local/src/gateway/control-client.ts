@@ -4,12 +4,17 @@ import { type GatewayCommand, type GatewayStatus, gatewayAnswer, gatewayStatus }
 
 const ANSWER_LIMIT = 16 * 1024 * 1024;
 
-/** Asks the gateway for its state; throws when it does not answer within `seconds`. */
+/** The gateway did not answer at all; a refusal is an ordinary error instead. */
+export class GatewaySilence extends Error {
+  override readonly name = 'GatewaySilence';
+}
+
+/** Asks the gateway for its state; throws `GatewaySilence` when it does not answer within `seconds`. */
 export async function requestStatus(directory: string, seconds: number): Promise<GatewayStatus> {
   return gatewayStatus.parse(await request(directory, { op: 'status' }, seconds));
 }
 
-/** Sends a command; throws with the gateway's own sentence when it refuses, or when it does not answer within `seconds`. */
+/** Sends a command; throws the gateway's own sentence when it refuses, `GatewaySilence` when it does not answer in time. */
 export async function sendCommand(directory: string, command: GatewayCommand, seconds: number): Promise<void> {
   const answer = gatewayAnswer.parse(await request(directory, command, seconds));
   if (!answer.ok) throw new Error(`The gateway refused "${command.op}": ${answer.error ?? 'no reason given'}`);
@@ -19,27 +24,29 @@ function request(directory: string, command: GatewayCommand, seconds: number): P
   return new Promise((resolve, reject) => {
     const socket = createConnection(join(directory, 'control.sock'));
     let text = '';
-    const fail = (error: Error) => {
+    const fail = (why: string, cause?: unknown) => {
       socket.destroy();
-      reject(error);
+      reject(new GatewaySilence(`The gateway ${why} "${command.op}".`, { cause }));
     };
-    socket.setTimeout(seconds * 1000, () => fail(new Error(`The gateway did not answer "${command.op}" in time.`)));
+    // Counted from the start, not from the last byte: a trickle is no answer.
+    const timer = setTimeout(() => fail('did not answer in time to'), seconds * 1000);
     socket.setEncoding('utf8');
-    socket.on('error', fail);
-    socket.on('close', () =>
-      reject(new Error(`The gateway closed its control socket before it answered "${command.op}".`)),
-    );
+    socket.on('error', (error) => fail('cannot be reached for', error));
+    socket.on('close', () => {
+      clearTimeout(timer);
+      fail('hung up on');
+    });
     socket.on('connect', () => socket.write(`${JSON.stringify(command)}\n`));
     socket.on('data', (chunk: string) => {
       text += chunk;
       const end = text.indexOf('\n');
-      if (end < 0) return text.length > ANSWER_LIMIT ? fail(new Error('The gateway answered too much.')) : undefined;
+      if (end < 0) return text.length > ANSWER_LIMIT ? fail('answered too much to') : undefined;
       try {
         resolve(JSON.parse(text.slice(0, end)));
+        socket.destroy();
       } catch (error) {
-        reject(error);
+        fail('answered nonsense to', error);
       }
-      socket.destroy();
     });
   });
 }

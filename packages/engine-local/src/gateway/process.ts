@@ -4,6 +4,7 @@ import { type FileHandle, open, rename } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OsUser } from '@borealis/postgres';
+import { isSystemError } from '../system/files.js';
 import { findProcesses, identify, type ProcessIdentity } from '../system/process-identity.js';
 import { terminate, waitForExit } from '../system/termination.js';
 import type { GatewayAddress } from './address.js';
@@ -70,7 +71,7 @@ function spawnListening(launch: GatewayLaunch, log: FileHandle): Promise<ChildPr
   return new Promise((resolve, reject) => {
     // Nothing is accepted here: the child is started before the event loop gets to look at the new socket.
     const server = createServer();
-    server.once('error', reject);
+    server.once('error', (error) => reject(addressFailure(launch.address, error)));
     server.listen({ host: bind, port, backlog: BACKLOG, exclusive: true }, () => {
       try {
         const child = spawnWith(launch, log, server);
@@ -83,6 +84,13 @@ function spawnListening(launch: GatewayLaunch, log: FileHandle): Promise<ChildPr
       }
     });
   });
+}
+
+function addressFailure({ bind, port }: GatewayAddress, cause: Error): Error {
+  const taken = isSystemError(cause, 'EADDRINUSE');
+  const what = taken ? 'is taken by another process' : `cannot be listened on (${cause.message})`;
+  // Never another one: this address stands in config vars and in other companies' forms.
+  return new Error(`The gateway's address ${bind} port ${port} ${what}.`, { cause });
 }
 
 function spawnWith(launch: GatewayLaunch, log: FileHandle, server: Server): ChildProcess {
