@@ -337,7 +337,7 @@ export_urls() {
   local name variable told=''
   for name in $(attachments); do
     for variable in "${name}_URL" "${name}_READONLY_URL"; do
-      is_our_url "$variable" && [[ $(where_is "$url_host") != loopback ]] || continue
+      is_our_url "$variable" && [[ " $unresolved_hosts " == *" $url_host "* ]] || continue
       if [[ -z $told ]]; then
         told=yes
         tell_unresolved "$url_host"
@@ -345,6 +345,13 @@ export_urls() {
       [[ ${!variable} =~ $url_rule ]] && export_line "$variable" "${BASH_REMATCH[1]}127.0.0.1:${BASH_REMATCH[4]}${BASH_REMATCH[5]}"
     done
   done
+}
+
+# Remembers the host in the URL of attachment $1, and whether it leads to this machine.
+note_host() {
+  read_url "$1_URL" && [[ " $our_hosts " != *" $url_host "* ]] || return 0
+  our_hosts+=" $url_host"
+  [[ $(where_is "$url_host") == loopback ]] || unresolved_hosts+=" $url_host"
 }
 
 tell_unresolved() {
@@ -358,7 +365,7 @@ tell_unresolved() {
 # open_tunnels APP FORM: starts every tunnel, waits for them, prints the exports.
 open_tunnels() {
   local name
-  app=$1 form=$2 taken_ports='' our_hosts='' names=() directories=() open_ports=()
+  app=$1 form=$2 taken_ports='' our_hosts='' unresolved_hosts='' names=() directories=() open_ports=()
   [[ -n $(attachments) ]] || return 0
   if ! command -v ssh > /dev/null; then
     say 'ssh is not installed: add the OpenSSH client (openssh-client on Debian and Ubuntu) to the image, the tunnel needs it.'
@@ -366,7 +373,8 @@ open_tunnels() {
   fi
   for name in $(attachments); do start "$name"; done
   ((${#names[@]} > 0)) || return 0
-  for name in "${names[@]}"; do read_url "${name}_URL" && our_hosts+=" $url_host"; done
+  # While ssh logs in: a name server may be slow.
+  for name in "${names[@]}"; do note_host "$name"; done
   wait_until_open
   export_ca
   export_urls
