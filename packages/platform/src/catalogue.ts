@@ -38,6 +38,11 @@ export class Catalogue {
     return this.manifest.id;
   }
 
+  /** The plans that everybody is shown. One in the state `alpha` can be asked for, and it is its maker who refuses. */
+  get listed(): ServicePlan[] {
+    return this.plans.filter((plan) => plan.state !== 'alpha');
+  }
+
   /** The plan that a user asked for as `service` or `service:plan`. */
   planFor(asked: string): ServicePlan {
     const found =
@@ -46,7 +51,7 @@ export class Catalogue {
         : this.plans.find((plan) => plan.name === asked || plan.id === asked);
     if (found) return found;
     const hint = asked.startsWith(`${this.slug}:`)
-      ? ` The plans of ${this.slug} are ${this.plans.map((plan) => plan.slug).join(', ')}.`
+      ? ` The plans of ${this.slug} are ${this.listed.map((plan) => plan.slug).join(', ')}.`
       : '';
     throw invalid(`Couldn't find either the add-on service or the add-on plan of "${asked.slice(0, 100)}".${hint}`);
   }

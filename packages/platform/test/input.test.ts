@@ -68,6 +68,16 @@ test('an unknown service or plan is refused in the words that the CLI looks for'
   }
 });
 
+test('a plan that is not on sale yet is listed nowhere, and refused by its maker', async () => {
+  const world = await setUp();
+  world.partner.answers.POST = () => ({ status: 422, body: { message: 'Not available yet.' } });
+  await world.app('sushi');
+  const plans = (await world.call('/addon-services/borealis-pg/plans')).body;
+  expect(plans.map((plan: { name: string }) => plan.name)).not.toContain('borealis-pg:dev');
+  const { body } = await world.call('/apps/sushi/addons', { json: { plan: 'borealis-pg:dev' } });
+  expect(body.message).toBe('Not available yet.');
+});
+
 test('a release range is honoured in both spellings', async () => {
   const world = await setUp();
   await world.app('sushi');

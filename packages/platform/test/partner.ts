@@ -75,6 +75,7 @@ export function manifestFor(baseUrl: string): Manifest {
     plans: [
       { name: 'x1-s10-p1-r1', human_name: '1 node, 10 GB', default: true, price_cents: 2500, state: 'ga' },
       { name: 'x1-s100-p2-r8', human_name: '1 node, 100 GB', default: false, price_cents: 14900, state: 'ga' },
+      { name: 'dev', human_name: 'Not yet', default: false, price_cents: 0, state: 'alpha' },
     ],
   };
 }

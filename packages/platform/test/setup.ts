@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
 import type { CourierTiming } from '../src/delivery/courier.js';
-import { startPlatform } from '../src/index.js';
+import { type PlatformOptions, startPlatform } from '../src/index.js';
 import { CLIENT_SECRET, manifestFor, type Partner, startPartner } from './partner.js';
 
 export const OWNER = { email: 'owner@example.com', token: 'owner-token' };
@@ -75,7 +75,7 @@ export async function openWorld(options: { timing?: Partial<CourierTiming> } = {
   const storeDirectory = join(directory, 'store');
   const partner = await startPartner();
   const clock = { ahead: 0 };
-  const start = () =>
+  const start = (changes: Partial<PlatformOptions> = {}) =>
     startPlatform({
       storeDirectory,
       manifest: manifestFor(partner.baseUrl),
@@ -83,6 +83,7 @@ export async function openWorld(options: { timing?: Partial<CourierTiming> } = {
       log: pino({ level: 'silent' }),
       now: () => Date.now() + clock.ahead,
       timing: { retryMs: 20, maxRetryMs: 100, ...options.timing },
+      ...changes,
     });
   let running = await start();
   const call = (path: string, wanted?: Call) => send(running.url, path, wanted);
@@ -94,9 +95,10 @@ export async function openWorld(options: { timing?: Partial<CourierTiming> } = {
     get url() {
       return running.url;
     },
-    async restart() {
+    async restart(changes: Partial<PlatformOptions> = {}) {
       await running.stop();
-      running = await start();
+      running = { url: '', stop: async () => undefined };
+      running = await start(changes);
     },
     async close() {
       await running.stop();

@@ -58,7 +58,7 @@ function catalogueRoutes(server: FastifyInstance, platform: Platform): void {
   });
   server.get('/addon-services/:service/plans', async (request) => {
     catalogue.requireService(param(request, 'service'));
-    return catalogue.plans.map((plan) => planView(platform, plan));
+    return catalogue.listed.map((plan) => planView(platform, plan));
   });
   server.get('/addon-services/:service/plans/:plan', async (request) => {
     catalogue.requireService(param(request, 'service'));

@@ -54,6 +54,14 @@ function environment(home: string, env: Record<string, string>): Record<string, 
   };
 }
 
+const homes = new Set<string>();
+process.once('exit', () => homes.forEach(removeHome));
+
+function removeHome(home: string): void {
+  homes.delete(home);
+  rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+}
+
 function plain(chunks: readonly Buffer[]): string {
   // biome-ignore lint/complexity/useRegexLiterals: the escape character is easier to see so
   return Buffer.concat(chunks).toString('utf8').replaceAll(new RegExp('\u001b\\[[0-9;?]*[A-Za-z]', 'g'), '');
@@ -80,8 +88,7 @@ export function herokuCli(env: Record<string, string>): HerokuCli {
   // Outside any git repository: a remote there would supply an app's name.
   const empty = join(home, 'cwd');
   for (const directory of ['cwd', 'tmp']) mkdirSync(join(home, directory));
-  const remove = () => rmSync(home, { recursive: true, force: true, maxRetries: 3 });
-  process.once('exit', remove);
+  homes.add(home);
   const start: HerokuCli['start'] = async (args, { cwd = empty } = {}) =>
     spawn(process.execPath, ['--no-deprecation', await installHerokuCli(), ...args], {
       cwd,
@@ -89,7 +96,7 @@ export function herokuCli(env: Record<string, string>): HerokuCli {
     });
   return {
     home,
-    remove,
+    remove: () => removeHome(home),
     start,
     async run(args, { cwd = empty, env: more = {} } = {}) {
       const options = { cwd, env: environment(home, { ...env, ...more }) };
