@@ -5,7 +5,7 @@ create table event (
   addon_name text,
   at timestamptz not null default now(),
   type text not null,
-  attributes jsonb not null default '{}',
+  attributes json not null default '{}',
   dedup_key text unique,
   delivery text not null default 'none' check (delivery in ('none', 'pending', 'delivered', 'dropped'))
 );

@@ -23,14 +23,14 @@ export function startLoop(name: string, log: Logger, turn: (stopping: AbortSigna
         if (!stopping.signal.aborted) log.error({ err: error }, `${name} failed and goes on`);
         return AFTER_FAILURE_MS;
       });
-      const signal = AbortSignal.any([stopping.signal, pause.signal]);
-      await sleep(milliseconds, undefined, { signal }).catch(() => {});
+      if (!stopping.signal.aborted) await sleep(milliseconds, undefined, { signal: pause.signal }).catch(() => {});
     }
   })();
   return {
     wake: () => pause.abort(),
     stop: () => {
       stopping.abort();
+      pause.abort();
       return running;
     },
   };

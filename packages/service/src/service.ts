@@ -38,7 +38,8 @@ export interface Service {
 export async function createService(options: ServiceOptions): Promise<Service> {
   const log = options.log ?? pino({ level: 'silent' });
   const vault = new Vault(options.masterKey);
-  const db = openDatabase(options.database, (error) => log.warn({ err: error }, 'a database connection broke'));
+  // The message only: the error carries the whole client, its password included.
+  const db = openDatabase(options.database, ({ message }) => log.warn({ message }, 'a database connection broke'));
   try {
     await migrate(db);
     await checkMasterKey(db, vault);
@@ -85,7 +86,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   );
   const token = config.operatorToken;
   if (token) {
-    await app.register(operatorApi({ token, overview: new AddonOverview(db, strands), events, metrics }));
+    await app.register(operatorApi({ token, overview: new AddonOverview(db, strands, engine), events, metrics }));
   }
   await app.ready();
   const delivery = new LogDelivery({ db, vault, grants, platform, metrics, log });

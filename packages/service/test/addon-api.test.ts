@@ -141,3 +141,15 @@ test('private app tunnels do not exist, and what is not made yet answers 404 wit
   const later = await call(service, token, 'GET', `${name}/pg-extensions`);
   expect([later.statusCode, later.json()]).toEqual([404, { reason: 'There is nothing at this address.' }]);
 });
+
+test.each(['/%zz', '/heroku/resources/%zz', `/heroku/resources/${'x'.repeat(3000)}`, '/nothing', '/heroku/resources'])(
+  'an address that is none, %s, gets a sentence',
+  async (url) => {
+    const { service } = await start();
+    const answer = await service.app.inject({ url });
+    expect([answer.statusCode, answer.json().message ?? answer.json().reason]).toEqual([
+      404,
+      'There is nothing at this address.',
+    ]);
+  },
+);

@@ -16,12 +16,12 @@ export interface AddressedAccess {
 export async function accessDocument(tx: Pick<Transaction, 'sql'>, addonId: string): Promise<AddressedAccess | null> {
   const addon = await tx.sql
     .selectFrom('addon')
-    .select(['name', 'cluster_id', 'database_name', 'access_revision'])
+    .select(['cluster_id', 'database_name', 'access_revision'])
     .where('id', '=', addonId)
     .forUpdate()
     .executeTakeFirst();
   if (!addon) return null;
-  const app = await appAccess(tx, addonId, addon.database_name, addon.name);
+  const app = await appAccess(tx, addonId, addon.database_name);
   const persons = await personalAccess(tx, addonId, addon.database_name, app.roles);
   return {
     clusterId: addon.cluster_id,
@@ -34,7 +34,7 @@ export async function accessDocument(tx: Pick<Transaction, 'sql'>, addonId: stri
   };
 }
 
-async function appAccess(tx: Pick<Transaction, 'sql'>, addonId: string, database: string, label: string) {
+async function appAccess(tx: Pick<Transaction, 'sql'>, addonId: string, database: string) {
   const rows = await tx.sql
     .selectFrom('app_role')
     .selectAll()
@@ -53,7 +53,8 @@ async function appAccess(tx: Pick<Transaction, 'sql'>, addonId: string, database
   const tunnelUser: TunnelUser = {
     username: key.username,
     kind: 'app',
-    label,
+    // Not the name: it can change, and with it the document, without a new revision.
+    label: addonId,
     publicKeys: [key.public_key],
     database,
     roles: roles.map((role) => role.name),

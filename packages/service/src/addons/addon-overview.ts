@@ -1,3 +1,4 @@
+import type { Engine } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import type { ControlDatabase } from '../database.js';
 
@@ -6,6 +7,7 @@ export class AddonOverview {
   constructor(
     private readonly db: ControlDatabase,
     private readonly strands: Strands,
+    private readonly engine: Engine,
   ) {}
 
   async list() {
@@ -17,23 +19,32 @@ export class AddonOverview {
       .orderBy('addon.created_at')
       .execute();
     const strands = new Map((await this.strands.list()).map((strand) => [strand.id, strand]));
-    return rows.map((row) => {
-      const strand = strands.get(row.id);
-      return {
-        id: row.id,
-        name: row.name,
-        plan: row.plan,
-        postgresMajor: row.postgres_major,
-        clusterId: row.cluster_id,
-        status: row.destroy_requested_at ? 'destroying' : row.status,
-        authorization: row.state,
-        label: strand?.label ?? null,
-        sentence: strand?.sentence ?? null,
-        tries: strand?.tries ?? 0,
-        parked: strand?.parked ?? false,
-        error: strand?.error ?? null,
-        createdAt: row.created_at.toISOString(),
-      };
-    });
+    return Promise.all(
+      rows.map(async (row) => {
+        const strand = strands.get(row.id);
+        return {
+          id: row.id,
+          name: row.name,
+          plan: row.plan,
+          postgresMajor: row.postgres_major,
+          clusterId: row.cluster_id,
+          status: row.destroy_requested_at ? 'destroying' : row.status,
+          authorization: row.state,
+          label: strand?.label ?? null,
+          sentence: strand?.sentence ?? null,
+          detail: strand?.label === 'waitCluster' ? await this.#detail(row.cluster_id) : null,
+          tries: strand?.tries ?? 0,
+          parked: strand?.parked ?? false,
+          error: strand?.error ?? null,
+          createdAt: row.created_at.toISOString(),
+        };
+      }),
+    );
+  }
+
+  /** What a cluster that is being made is waiting for, in the engine's words. */
+  async #detail(clusterId: string): Promise<string | null> {
+    const cluster = await this.engine.cluster(clusterId).catch(() => null);
+    return cluster?.detail ?? null;
   }
 }

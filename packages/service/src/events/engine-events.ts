@@ -1,9 +1,10 @@
+import { once } from 'node:events';
 import type { EventType, PrincipalKind } from '@borealis/contract';
 import type { Engine, EngineEvent } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import type { ControlDatabase, Transaction } from '../database.js';
 import { type ClusterEventType, recordEvent } from './event-log.js';
-import { forgetTunnels, tunnelClosed, tunnelOpened } from './tunnel-tracking.js';
+import { tunnelClosed, tunnelOpened } from './tunnel-tracking.js';
 
 const WAIT_SECONDS = 20;
 
@@ -51,20 +52,19 @@ export class EngineEvents {
     let changed = false;
     if (event.type === 'tunnel-created') changed = await tunnelOpened(tx, addonId, event);
     if (event.type === 'tunnel-destroyed') changed = await tunnelClosed(tx, addonId, event);
-    if (event.type === 'cluster-recovered' && event.what.includes('gateway')) {
-      changed = await forgetTunnels(tx, addonId, event);
-    }
     if (changed) await this.strands.signal(tx.client, addonId, 'access');
   }
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  work.catch(() => {});
-  const aborted = new Promise<null>((resolve) => {
-    if (signal.aborted) resolve(null);
-    signal.addEventListener('abort', () => resolve(null), { once: true });
-  });
-  return Promise.race([work, aborted]);
+  if (signal.aborted) return null;
+  const done = new AbortController();
+  const aborted = once(signal, 'abort', { signal: done.signal }).then(
+    () => null,
+    () => null,
+  );
+  // The listener must go with each wait: the signal lives as long as the service.
+  return Promise.race([work, aborted]).finally(() => done.abort());
 }
 
 async function moveCursor(tx: Transaction, cursor: string): Promise<void> {

@@ -44,25 +44,6 @@ export async function tunnelClosed(tx: Transaction, addonId: string, event: Tunn
   return open ? false : setValidity(tx, addonId, suffixOf(event.username), new Date(event.at));
 }
 
-/** A gateway that died told nothing of the tunnels that died with it. True when validity changed. */
-export async function forgetTunnels(
-  tx: Transaction,
-  addonId: string,
-  event: { clusterId: string; at: string },
-): Promise<boolean> {
-  const lost = await tx.sql
-    .deleteFrom('open_tunnel')
-    .where('cluster_id', '=', event.clusterId)
-    .where('opened_at', '<', new Date(event.at))
-    .returning('username')
-    .execute();
-  let changed = false;
-  for (const username of new Set(lost.map((tunnel) => tunnel.username))) {
-    changed = (await setValidity(tx, addonId, suffixOf(username), new Date(event.at))) || changed;
-  }
-  return changed;
-}
-
 const suffixOf = (username: string) => username.slice(LOOKS_PERSONAL.length);
 
 async function setValidity(tx: Transaction, addonId: string, suffix: string, closedAt: Date | null): Promise<boolean> {

@@ -1,5 +1,11 @@
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -23,7 +29,9 @@ export async function buildApp({ log, metrics, isHealthy }: Parts): Promise<App>
     bodyLimit: BODY_LIMIT,
     // Every request is counted in the metrics; a line for each would bury what matters.
     logController: new LogController({ disableRequestLogging: true }),
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    frameworkErrors: (_error, request, reply) => answerUnknown(request, reply as never),
     routerOptions: { maxParamLength: 200 },
   });
   app.setValidatorCompiler(validatorCompiler);
@@ -31,14 +39,19 @@ export async function buildApp({ log, metrics, isHealthy }: Parts): Promise<App>
   parseJsonBodies(app);
   countRequests(app, metrics);
   app.setErrorHandler(errorHandler((message) => ({ message })));
-  app.setNotFoundHandler((request, reply) => {
-    const { message, status } = new AppError('unknownRoute');
-    const isAddonApi = /^\/heroku\/resources\/[^/]+/.test(request.url);
-    void reply.status(status).send(isAddonApi ? { reason: message } : { message });
-  });
+  app.setNotFoundHandler(answerUnknown);
   await describeApi(app);
   await addHealth(app, isHealthy);
   return app;
+}
+
+/** The time in which a request must have arrived. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+function answerUnknown(request: FastifyRequest, reply: FastifyReply): void {
+  const { message, status } = new AppError('unknownRoute');
+  const isAddonApi = /^\/heroku\/resources\/[^/]+/.test(request.url);
+  void reply.status(status).send(isAddonApi ? { reason: message } : { message });
 }
 
 /** Some clients send a content type without a body, and the platform a type of its own; PostgreSQL cannot hold a NUL. */

@@ -18,6 +18,8 @@ const addon = z.object({
   authorization: z.enum(['granted', 'live', 'dead']).nullable(),
   label: z.string().nullable(),
   sentence: z.string().nullable(),
+  /** While the cluster is being made: what the engine is doing. */
+  detail: z.string().nullable(),
   tries: z.number(),
   parked: z.boolean(),
   error: z.string().nullable(),
