@@ -14,7 +14,11 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
   const runtime = new Runtime(config, log);
   return {
     accept: (channel: Duplex, tunnel: Tunnel, target: Target) => {
-      void new Login(runtime, channel, tunnel, target).run();
+      Login.run(runtime, channel, tunnel, target).catch((err) => {
+        runtime.log.error({ err, tunnel: tunnel.id }, 'a login failed inside the gateway');
+        runtime.count('refused_internal');
+        channel.destroy();
+      });
     },
     reload: (next) => {
       runtime.reload(next);

@@ -1,10 +1,15 @@
 import { connect } from 'node:net';
-import { Readable, Writable } from 'node:stream';
+import { type Duplex, PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { cancelRequest, int32 } from '../../src/postgres/wire/messages.js';
+import { openBackend } from '../../src/postgres/backend/open.js';
+import { Places } from '../../src/postgres/backend/place.js';
+import { Refused } from '../../src/postgres/refusals.js';
+import { Session } from '../../src/postgres/session/session.js';
+import { Teardowns } from '../../src/postgres/session/teardowns.js';
+import { cancelRequest, int32, message, startupMessage } from '../../src/postgres/wire/messages.js';
 import { login32 } from './raw-login.js';
 import { admin, connected, directTls, type House, openHouse, PASSWORDS, raw, rawClient, until } from './support.js';
 
@@ -341,6 +346,65 @@ describe('a message that cannot be', () => {
     await until(() => client.received().includes('08P01'), 'it is refused');
     await client.closed;
     await until(() => house.front.sessions === 0, 'the session has ended');
+  });
+});
+
+describe('one session, by itself', () => {
+  /** A session on a real server process, with a client in hand. */
+  async function open(client: Duplex) {
+    const places = new Places(house.config);
+    const claim = { tunnelUser: 'alpha-app', role: 'app_rw_alpha', database: 'alpha' };
+    const startUp = startupMessage([
+      ['user', claim.role],
+      ['database', claim.database],
+    ]);
+    const place = places.of('primary');
+    const backend = await openBackend(place, startUp, new AbortController().signal);
+    const tunnel = { id: 'one', user: house.config.tunnelUsers[0]!, address: '127.0.0.1' };
+    const refused: string[] = [];
+    const session = new Session({
+      ...{
+        tunnel,
+        channel: client,
+        client,
+        claim,
+        target: 'primary',
+        place,
+        backend,
+        startUp,
+        teardowns: new Teardowns(),
+      },
+      onClosed: () => undefined,
+      onRefused: (_session, { code }) => refused.push(code),
+    });
+    session.start(Buffer.alloc(0));
+    return { session, refused };
+  }
+
+  test('that is fenced throws away what was waiting to be written to its server', async () => {
+    const keeper = await connected(alpha);
+    await keeper.query('CREATE TABLE waiting (n int)');
+    const client = new PassThrough();
+    const { session, refused } = await open(client);
+    // In the same turn, and after the session has taken it.
+    client.on('data', () => session.fence(new Refused('administrator')));
+    client.emit('data', message('Q', 'INSERT INTO waiting VALUES (1)'));
+    await session.closed;
+    await until(async () => (await backends()) === 1, 'its server process is gone');
+    expect((await keeper.query('SELECT count(*)::int AS n FROM waiting')).rows).toEqual([{ n: 0 }]);
+    expect(refused).toEqual(['administrator']);
+    await keeper.end();
+  });
+
+  test('ends alone when a callback of its throws', async () => {
+    const client = new PassThrough();
+    client.write = () => {
+      throw new Error('a fault in the channel');
+    };
+    const { session, refused } = await open(client);
+    client.emit('data', message('Q', 'SELECT 1'));
+    await session.closed;
+    expect(refused).toEqual(['internal']);
   });
 });
 

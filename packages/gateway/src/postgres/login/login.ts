@@ -23,7 +23,12 @@ export class Login {
   readonly #tls: Runtime['tls'];
   #role = '';
 
-  constructor(
+  /** Resolves when the login is over, one way or the other. Rejects only where the gateway itself is at fault. */
+  static async run(runtime: Runtime, channel: Duplex, tunnel: Tunnel, target: Target): Promise<void> {
+    await new Login(runtime, channel, tunnel, target).#run();
+  }
+
+  private constructor(
     private readonly runtime: Runtime,
     private readonly channel: Duplex,
     private readonly tunnel: Tunnel,
@@ -35,8 +40,7 @@ export class Login {
     this.#negotiation = new Negotiation(channel, this.#tls, this.#abort.signal);
   }
 
-  /** Never rejects. */
-  async run(): Promise<void> {
+  async #run(): Promise<void> {
     const timeout = setTimeout(
       () => this.#abort.abort(new Refused('login_timeout')),
       this.runtime.limits.postgresLoginSeconds * 1000,

@@ -6,7 +6,7 @@ export class Teardowns {
   readonly #waiting: (() => Promise<void>)[] = [];
   #running = 0;
 
-  /** Runs the task soon; it must not reject. */
+  /** Runs the task soon; that it fails makes no difference to the others. */
   add(task: () => Promise<void>): void {
     this.#waiting.push(task);
     if (this.#running < AT_ONCE) this.#next();
@@ -18,10 +18,11 @@ export class Teardowns {
     this.#running++;
     // Even a task that has nothing to wait for gives the event loop a turn.
     setImmediate(() => {
-      void task().finally(() => {
+      const done = () => {
         this.#running--;
         this.#next();
-      });
+      };
+      void task().then(done, done);
     });
   }
 }

@@ -18,5 +18,14 @@ export function writeInTurn(stream: Writable, chunk: Buffer): boolean {
 function uncorkAll(): void {
   const streams = corked;
   corked = [];
-  for (const stream of streams) stream.uncork();
+  for (const stream of streams) uncork(stream);
+}
+
+/** A stream whose write throws dies alone. */
+function uncork(stream: Writable): void {
+  try {
+    stream.uncork();
+  } catch (error) {
+    stream.destroy(error as Error);
+  }
 }
