@@ -12,6 +12,8 @@ export interface Environment {
   ADDON_API_URL: string;
   BOREALIS_CA_FILE: string;
   BOREALIS_HOME: string;
+  /** The CLI would warn on every command that it does not compile a linked plugin, which is compiled already. */
+  OCLIF_DISABLE_LINKED_ESM_WARNING: string;
 }
 
 const quote = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;

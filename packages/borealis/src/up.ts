@@ -71,6 +71,7 @@ async function describe(config: Config, credentials: Credentials): Promise<Envir
     ADDON_API_URL: service,
     BOREALIS_CA_FILE: caFile,
     BOREALIS_HOME: config.home,
+    OCLIF_DISABLE_LINKED_ESM_WARNING: '1',
   };
 }
 

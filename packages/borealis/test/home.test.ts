@@ -70,6 +70,7 @@ test('the environment file is read by a shell as it was meant', async () => {
     ADDON_API_URL: 'x',
     BOREALIS_CA_FILE: 'x',
     BOREALIS_HOME: home,
+    OCLIF_DISABLE_LINKED_ESM_WARNING: '1',
   };
   const file = await writeEnvironment(home, environment);
   const shown = spawnSync('sh', ['-c', `. '${file}' && printf %s "$HEROKU_API_KEY"`], { encoding: 'utf8' });
