@@ -15,7 +15,7 @@ import {
   writeConfiguration,
 } from '../src/index.js';
 import { backendsOf, orphansOf } from '../src/server/cluster-processes.js';
-import type { ServerSpec } from '../src/server/spec.js';
+import { asServerUser, type ServerSpec } from '../src/server/spec.js';
 import { removeServer, temporarySpec } from '../src/testing.js';
 import { asRoot, eventually, majors } from './support.js';
 
@@ -161,8 +161,10 @@ describe.each(majors)('a server of PostgreSQL %s', (major) => {
   it('is not taken for another process that has the pid of its file', async () => {
     const file = `${spec.dataDirectory}/postmaster.pid`;
     await eventually(async () => (await findServer(spec)) === null);
-    await writeFile(file, `${process.pid}\n${spec.dataDirectory}\n`);
+    const other = spawn('sleep', ['600'], { ...asServerUser(spec.os), stdio: 'ignore' });
+    await writeFile(file, `${other.pid}\n${spec.dataDirectory}\n`);
     expect(await findServer(spec)).toBeNull();
+    other.kill('SIGKILL');
     const server = await startServer(spec);
     expect(await isServerAlive({ ...server, startTime: '1' })).toBe(false);
     expect(await isServerAlive({ ...server, bootId: 'another' })).toBe(false);
