@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import { ExitError } from '@oclif/core/errors';
+import { QuietExit } from './quiet-exit.js';
 
 /**
  * Makes `handler` the only one for these signals and returns the way back. The CLI around us has handlers of its
@@ -29,13 +29,13 @@ export function signalExitCode(signal: NodeJS.Signals): number {
  * that everything between here and the CLI can clean up on the way out.
  */
 export function holdInterruptions(): { interrupted: Promise<never>; release: () => void } {
-  let interrupt: (reason: ExitError) => void = () => {};
+  let interrupt: (reason: QuietExit) => void = () => {};
   const interrupted = new Promise<never>((_, reject) => {
     interrupt = reject;
   });
   interrupted.catch(() => {}); // before anybody waits for it, it must not be an unhandled rejection
   const release = takeSignals(['SIGINT', 'SIGTERM', 'SIGHUP'], (signal) =>
-    interrupt(new ExitError(signalExitCode(signal))),
+    interrupt(new QuietExit(signalExitCode(signal))),
   );
   return { interrupted, release };
 }

@@ -1,6 +1,7 @@
 import { flags } from '@heroku-cli/command';
 import { CLIError } from '@oclif/core/errors';
 import { addonFlag, appFlag, portFlag, writeAccessFlag } from '../../flags.js';
+import { QuietExit } from '../../quiet-exit.js';
 import { withCaFile } from '../../run/ca-file.js';
 import { runChild } from '../../run/child.js';
 import { psqlEnvironment } from '../../run/environment.js';
@@ -47,7 +48,7 @@ See also borealis-pg:run for scripts and single commands and borealis-pg:tunnel 
         startPsql(flags['binary-path'], psqlEnvironment({ database: session.database, port, caFile })),
       ),
     );
-    if (code !== 0) this.exit(code);
+    if (code !== 0) throw new QuietExit(code);
   }
 }
 

@@ -5,6 +5,7 @@ import type { AddonApi } from '../../addon-api/client.js';
 import { addonFlag, appFlag, portFlag, writeAccessFlag } from '../../flags.js';
 import { fetchAppCredentials } from '../../platform/app-credentials.js';
 import type { Attachment } from '../../platform/attachment.js';
+import { QuietExit } from '../../quiet-exit.js';
 import { withCaFile } from '../../run/ca-file.js';
 import { runChild } from '../../run/child.js';
 import { commandEnvironment } from '../../run/environment.js';
@@ -103,7 +104,7 @@ See also borealis-pg:psql for an interactive session and borealis-pg:tunnel for 
         return runChild(command, [], { env, shell: true });
       }),
     );
-    if (code !== 0) this.exit(code);
+    if (code !== 0) throw new QuietExit(code);
   }
 }
 

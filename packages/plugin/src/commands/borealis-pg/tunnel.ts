@@ -1,4 +1,5 @@
 import { addonFlag, appFlag, portFlag, writeAccessFlag } from '../../flags.js';
+import { QuietExit } from '../../quiet-exit.js';
 import { withCaFile } from '../../run/ca-file.js';
 import { plainUrl } from '../../run/environment.js';
 import type { Session } from '../../session.js';
@@ -59,7 +60,8 @@ See also borealis-pg:psql for an interactive session in one step and borealis-pg
     } finally {
       restore();
     }
-    this.exit(0);
+    // Returning instead would wait for a connection attempt that is still under way.
+    throw new QuietExit(0);
   }
 
   #show({ database }: Session, host: string, port: number, caFile: string | undefined): void {
