@@ -41,8 +41,14 @@ export class Gateway {
     const spool: Spool = new Spool(directory, log, () => door.counters.add('events_lost'));
     const door: SshDoor = new SshDoor(config, front, log, (event) => spool.append(event));
     const gateway = new Gateway(directory, config, front, door, spool, log, onStopped);
-    gateway.#control = await openControl(directory, (command) => gateway.#run(command), log);
+    let listens = () => {};
+    const listening = new Promise<void>((resolve) => {
+      listens = resolve;
+    });
+    // The socket comes first, since it keeps a second gateway out; its first answer says that connections are accepted.
+    gateway.#control = await openControl(directory, (command) => listening.then(() => gateway.#run(command)), log);
     gateway.address = await door.listen();
+    listens();
     const { clusterId, revision } = config;
     log.info({ clusterId, revision, address: gateway.address, nativeCrypto }, 'The gateway accepts connections');
     return gateway;

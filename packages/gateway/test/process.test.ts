@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { gatewayEvent, gatewayStatus } from '@borealis/contract';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -130,4 +132,20 @@ test('an event that cannot be written is counted, and the gateway goes on', asyn
   mkdirSync(path.join(directory.path, 'events'));
   client.end();
   await waitFor('the next event', () => gateway.events().length === 1);
+});
+
+test('a listening socket that it inherits as a descriptor is served', async () => {
+  const listener = net.createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
+  const { port } = listener.address() as net.AddressInfo;
+  const other = new GatewayDirectory({ listen: { fd: 3 } });
+  const heir = await GatewayProcess.start(other.path, undefined, fd);
+  listener.close(); // ours would accept too
+  expect(heir.port).toBe(port);
+  const client = await login(port, { privateKey: other.alice.private });
+  expect(await echo(client, 'hello')).toBe('hello');
+  client.end();
+  await heir.destroy();
+  other.remove();
 });

@@ -71,3 +71,18 @@ test('a failure in one channel ends that channel alone', async () => {
   expect(await echo(client, 'still here')).toBe('still here');
   client.end();
 });
+
+test.each([
+  ['aes256-ctr', 'hmac-sha2-256-etm@openssh.com'],
+  ['aes128-ctr', 'hmac-sha2-512'],
+] as const)('a client without AES-GCM gets %s with %s', async (cipher, hmac) => {
+  const algorithms = { cipher: [cipher], hmac: [hmac] };
+  const client = await login(gateway.port, { privateKey: directory.alice.private, algorithms });
+  expect(await echo(client, 'hello')).toBe('hello');
+  client.end();
+});
+
+test.each(['chacha20-poly1305@openssh.com', 'aes256-cbc'] as const)('%s is not offered', async (cipher) => {
+  const algorithms = { cipher: [cipher] };
+  await expect(login(gateway.port, { privateKey: directory.alice.private, algorithms })).rejects.toThrow('cipher');
+});

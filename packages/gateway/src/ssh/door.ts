@@ -60,7 +60,7 @@ export class SshDoor {
       started: (address, failures) => this.emit({ type: 'ban-started', address, failures }),
       ended: (address) => this.emit({ type: 'ban-ended', address }),
     });
-    this.#sweep = setInterval(() => this.#bans.sweep(), SWEEP_MS);
+    this.#sweep = setInterval(() => this.#bans.sweep(), SWEEP_MS).unref();
     this.#warnOfKeys();
   }
 

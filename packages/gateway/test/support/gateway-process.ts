@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import net from 'node:net';
@@ -25,9 +25,10 @@ export class GatewayProcess {
     });
   }
 
-  /** Resolves when it listens, or when it has ended: see `exit` then. */
-  static async start(directory: string, entry = ENTRY): Promise<GatewayProcess> {
-    const child = spawn(process.execPath, ['--expose-gc', entry, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
+  /** Resolves when it listens, or when it has ended: see `exit` then. `listener` becomes its descriptor 3. */
+  static async start(directory: string, entry = ENTRY, listener?: number): Promise<GatewayProcess> {
+    const stdio: StdioOptions = ['ignore', 'pipe', 'inherit', ...(listener === undefined ? [] : [listener])];
+    const child = spawn(process.execPath, [entry, directory], { stdio });
     const gateway = new GatewayProcess(child, directory);
     await waitFor('the gateway to start', () => gateway.exit ?? gateway.#listening());
     gateway.port = gateway.#listening() ?? 0;
