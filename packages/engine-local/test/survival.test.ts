@@ -1,8 +1,12 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import type { ClusterState, EngineEvent } from '@borealis/engine';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { requestStatus } from '../src/gateway/control-client.js';
+import { homePaths } from '../src/home/paths.js';
 import { eventually, GENEROUS, SPEC, temporaryDirectory, untilReady } from './support/home.js';
 import { type KeeperProcess, startKeeperProcess } from './support/keeper-process.js';
 import { queryDirectly } from './support/superuser.js';

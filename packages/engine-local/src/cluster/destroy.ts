@@ -1,7 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { findServer, stopServer } from '@borealis/postgres';
-import { findGateway, stopGateway } from '../gateway/process.js';
-import { findOsUser, removeOsUser } from '../system/os-users.js';
+import { stopServer } from '@borealis/postgres';
+import { stopGateway } from '../gateway/process.js';
+import { removeOsUser } from '../system/os-users.js';
+import { findRunningGateway, findRunningServer } from './running.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -10,18 +11,14 @@ import type { ClusterState } from './state.js';
  */
 export async function destroyEverything(state: ClusterState): Promise<void> {
   const { record, paths } = state.journal;
-  const users = {
-    postgres: record.osUsers && (await findOsUser(record.osUsers.postgres)),
-    gateway: record.osUsers?.gateway ? await findOsUser(record.osUsers.gateway) : null,
-  };
   state.detail = 'Ending tunnels and sessions';
   if (record.gateway) {
-    const gateway = await findGateway(paths.gatewayLink, users.gateway);
+    const gateway = await findRunningGateway(state.journal);
     if (gateway) await stopGateway(paths.gatewayLink, gateway);
     await state.spool.closeOpenTunnels('cluster destroyed');
   }
   state.detail = 'Stopping the database';
-  const server = await findServer({ dataDirectory: paths.data, os: users.postgres });
+  const server = await findRunningServer(state.journal);
   if (server) await stopServer(server, { mode: 'immediate', seconds: 10 });
   state.detail = 'Removing the data';
   // Users before files: what still runs as one of them could write again.

@@ -8,6 +8,7 @@ import { destroyEverything } from './destroy.js';
 import { GATEWAY_STEPS } from './gateway-steps.js';
 import { observe } from './observe.js';
 import type { ClusterJournal } from './record.js';
+import { findRunningGateway, findRunningServer } from './running.js';
 import { Restarts } from './restarts.js';
 import { SERVER_STEPS } from './server-steps.js';
 import type { ClusterState } from './state.js';
@@ -103,15 +104,17 @@ export class ClusterReconciler {
 
   /** Stops the gateway, so that tunnels end cleanly. Only after `stop`. */
   async stopGateway(): Promise<void> {
-    const { gateway, journal, spool } = this.state;
-    if (!gateway) return;
-    await stopGateway(journal.paths.gatewayLink, gateway);
+    const { journal, spool } = this.state;
+    if (!journal.record.gateway) return;
+    const gateway = await findRunningGateway(journal);
+    if (gateway) await stopGateway(journal.paths.gatewayLink, gateway);
     await spool.closeOpenTunnels('gateway stopped');
   }
 
   /** Stops PostgreSQL with everything written to disk. Only after `stop`. */
   async stopServer(): Promise<void> {
-    if (this.state.server) await stopServer(this.state.server, { mode: 'fast', seconds: 60 });
+    const server = await findRunningServer(this.state.journal);
+    if (server) await stopServer(server, { mode: 'fast', seconds: 60 });
   }
 
   private async loop(): Promise<void> {

@@ -1,0 +1,26 @@
+import { findServer, type OsUser, type ServerIdentity } from '@borealis/postgres';
+import { findGateway } from '../gateway/process.js';
+import { findOsUser } from '../system/os-users.js';
+import type { ProcessIdentity } from '../system/process-identity.js';
+import type { ClusterJournal } from './record.js';
+
+/** The cluster's gateway among all processes, whether or not this keeper has met it yet. */
+export async function findRunningGateway({ record, paths }: ClusterJournal): Promise<ProcessIdentity | null> {
+  const name = record.osUsers?.gateway;
+  return record.gateway && ownUser(name, (user) => findGateway(paths.gatewayLink, user));
+}
+
+/** The cluster's PostgreSQL, whether or not this keeper has met it yet. */
+export async function findRunningServer({ record, paths }: ClusterJournal): Promise<ServerIdentity | null> {
+  return ownUser(record.osUsers?.postgres, (os) => findServer({ dataDirectory: paths.data, os }));
+}
+
+/** A user that was never made, or is removed already, runs nothing. Without users of their own all run as the keeper's. */
+async function ownUser<T>(
+  name: string | null | undefined,
+  find: (user: OsUser | null) => Promise<T | null>,
+): Promise<T | null> {
+  if (!name) return find(null);
+  const user = await findOsUser(name);
+  return user && find(user);
+}
