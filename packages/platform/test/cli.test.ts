@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type HerokuCli, herokuCli, herokuEnv, installHerokuCli } from '../src/testing/heroku-cli.js';
 import { finishProvisioning, OWNER, openWorld, type Setup, until } from './setup.js';
@@ -77,9 +78,18 @@ describe.sequential('the real heroku CLI', { timeout: 300_000 }, () => {
     expect(created).toContain('Your database is being made.');
     expect(created).toContain('main-db is being created in the background');
     expect(world.partner.of('POST').at(-1)!.body).toMatchObject({ name: 'main-db', options: { version: '15' } });
-    const waiting = cli.run(['addons:wait', 'main-db', '--wait-interval', '1']);
+    const waiting = await cli.start(['addons:wait', 'main-db', '--wait-interval', '1']);
+    let said = '';
+    for (const stream of [waiting.stdout, waiting.stderr])
+      stream.on('data', (chunk: Buffer) => {
+        said += chunk.toString();
+      });
+    const ended = once(waiting, 'close');
+    // It has seen the add-on provisioning; only now is that finished.
+    await until(() => said.includes('main-db'));
     await finishProvisioning(world.url, world.partner);
-    expect((await waiting).stderr).toContain('DATABASE_READONLY_URL');
+    expect(await ended).toEqual([0, null]);
+    expect(said).toContain('DATABASE_READONLY_URL');
     expect((await configOf('sushi')).DATABASE_URL).toContain('pg-tunnel.borealis-data.com:20000');
     expect(await refused('config:set DATABASE_URL=x -a sushi')).toContain('Cannot overwrite attachment values');
   });
