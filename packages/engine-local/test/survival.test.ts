@@ -182,7 +182,9 @@ test.skipIf(process.env.BOREALIS_TEST !== 'full')(
   async () => {
     const before = await processesOf(home, 'second');
     process.kill(before.gateways[0]!.pid, 'SIGSTOP');
-    const document = { revision: 1, databases: [], roles: [], tunnelUsers: [] };
+    const role = { name: 'app_rw_one', database: 'one', verifiers: [], validUntil: null };
+    const databases = [{ name: 'one', owner: role.name }];
+    const document = { revision: 1, databases, roles: [role], tunnelUsers: [] };
     await eventually('the document in force', () =>
       keeper.engine.applyAccess('second', document).then(
         () => true,

@@ -27,7 +27,7 @@ export async function startKeeperProcess(home: string, user?: { uid: number; gid
   });
   const said: string[] = [];
   child.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString()));
-  const first = await Promise.race([once(child.stdout, 'data'), once(child, 'exit').then(() => null)]);
+  const first = await Promise.race([once(child.stdout, 'data'), once(child, 'close').then(() => null)]);
   if (!first) throw new Error(said.join('').trim());
   const engine = createEngineClient(keeperSocket(home));
   return { engine, pid: child.pid!, kill: (signal) => killAndWait(child, signal) };
