@@ -7,10 +7,10 @@ import { pino } from 'pino';
 import { createSqlFront } from '../postgres/front.js';
 import { PASSWORDS, testConfig, testTunnel } from '../postgres/testing/config.js';
 import { openDoor } from '../postgres/testing/loopback-door.js';
-import { Random } from '../postgres/testing/random.js';
 import { realPostgres } from '../postgres/testing/real-postgres.js';
 import { scramLogin } from '../postgres/testing/scram-login.js';
 import { cancelRequest, int32, message, saslInitialResponse, startupMessage } from '../postgres/wire/messages.js';
+import { Random } from './random.js';
 
 /**
  * Broken clients at the PostgreSQL door, repeatable by `--seed`, as many as `--runs`. Fails on an exception that nobody
@@ -78,15 +78,22 @@ function encrypted(peer: Peer): Promise<Duplex> {
   });
 }
 
+/** Bytes changed, cut off or doubled; or a number put in that no length can be, or rubbish behind. */
+function broken(bytes: Buffer, random: Random): Buffer {
+  const copy = random.mutate(bytes);
+  if (copy.length >= 8 && random.int(3) === 0) copy.writeInt32BE(random.edge() | 0, random.int(copy.length - 3));
+  return random.int(6) === 0 ? Buffer.concat([copy, random.bytes(40)]) : copy;
+}
+
 /** Some of the messages, most of them broken, in one piece or many. */
 async function babble(stream: Duplex, random: Random, messages: readonly Buffer[]): Promise<void> {
-  for (let i = 1 + random.below(6); i > 0; i--) {
-    const bytes = random.below(8) === 0 ? random.bytes(200) : random.pick(messages);
-    const broken = random.below(3) === 0 ? bytes : random.mutated(bytes);
-    const cut = random.below(broken.length + 1);
-    for (const piece of [broken.subarray(0, cut), broken.subarray(cut)]) {
+  for (let i = 1 + random.int(6); i > 0; i--) {
+    const bytes = random.int(8) === 0 ? random.bytes(random.int(200)) : random.pick(messages);
+    const said = random.int(3) === 0 ? bytes : broken(bytes, random);
+    const cut = random.int(said.length + 1);
+    for (const piece of [said.subarray(0, cut), said.subarray(cut)]) {
       if (stream.writable) stream.write(piece);
-      if (random.below(4) === 0) await sleep(random.below(3));
+      if (random.int(4) === 0) await sleep(random.int(3));
     }
   }
 }
@@ -99,8 +106,8 @@ const kinds: ((peer: Peer) => Promise<Duplex>)[] = [
   },
   async function brokenHandshake(peer) {
     const socket = opened(peer);
-    if (peer.random.below(2)) socket.write(SSL_REQUEST);
-    await sleep(peer.random.below(5));
+    if (peer.random.int(2)) socket.write(SSL_REQUEST);
+    await sleep(peer.random.int(5));
     await babble(socket, peer.random, [CLIENT_HELLO]);
     return socket;
   },
@@ -128,9 +135,9 @@ async function one(port: number, seed: number): Promise<void> {
   const peer: Peer = { port, random: new Random(seed), sockets: [] };
   const stream = await peer.random.pick(kinds)(peer);
   stream.on('error', () => undefined);
-  const leave = peer.random.below(3);
+  const leave = peer.random.int(3);
   if (leave === 0) stream.end();
-  await sleep(leave === 1 ? 0 : peer.random.below(20));
+  await sleep(leave === 1 ? 0 : peer.random.int(20));
   for (const socket of peer.sockets) socket.destroy();
 }
 
