@@ -168,7 +168,8 @@ test('a key that is refused is tried again with growing pauses, told once, and t
   await until(() => dyno.stdout().includes('refused'), 'the app has started');
   expect(dyno.stderr().match(/Permission denied/g)).toHaveLength(1);
   expect(dyno.stderr()).toContain('is not open after 3 seconds');
-  expect(gateway.refused).toBeLessThan(15);
+  // Pauses of 0.2, 0.5, 1, 2, 5, … seconds; however slow the machine, there cannot be more.
+  expect(gateway.refused).toBeLessThanOrEqual(6);
   gateway.acceptKeys = true;
   await until(() => gateway.logins === 1, 'let in at last');
 });

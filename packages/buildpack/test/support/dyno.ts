@@ -52,9 +52,9 @@ export function run(home: string, command: string, config: Record<string, string
 export const sourced = (home: string, app: string, config: Record<string, string>) =>
   run(home, `for file in .profile.d/*.sh; do . "$file"; done; exec bash -c '${app}'`, config);
 
-/** A Dockerfile's CMD: runs the script, then the app. */
+/** A Dockerfile's CMD: runs the script, then the app, under a shell that stays and that SIGTERM ends before the app. */
 export const executed = (home: string, app: string, config: Record<string, string>) =>
-  run(home, `./.profile.d/borealis-pg-init-secure-tunnel.sh && bash -c '${app}'`, config);
+  run(home, `./.profile.d/borealis-pg-init-secure-tunnel.sh && bash -c '${app}'; exit $?`, config);
 
 /** The private directories of the tunnels that run. */
 export function tunnels(home: string): string[] {
