@@ -200,8 +200,12 @@ describe.each(majors)('roles of PostgreSQL %s', (major) => {
     await run('p_rw_d', 'create table held (n int)');
     const holder = await logIn(server.spec, OWNER, DB);
     await holder.query('begin; select * from held');
+    const session = await logIn(server.spec, 'p_rw_d', DB);
+    const ended = expect(session.query('select pg_sleep(600)')).rejects.toThrow();
     const client = (database: string) => connect(server.spec, database);
     expect(await applyRoles(client, wanted())).toEqual({ pending: ['p_rw_d'] });
+    await ended;
+    await session.end().catch(() => {});
     await expect(run('p_rw_d', 'select 1')).rejects.toThrow();
     await holder.end();
     expect(await applyRoles(client, wanted())).toEqual({ pending: [] });
