@@ -66,7 +66,7 @@ function buildNativeCrypto() {
       resolve(dirname(process.execPath), '../lib/node_modules/npm/node_modules/node-gyp/bin/node-gyp.js'),
     ])
     .find((file) => file && existsSync(file));
-  const source = join(ROOT, 'node_modules/ssh2/lib/crypto');
+  const source = join(ROOT, 'node_modules/ssh2/lib/protocol/crypto');
   if (!headers || !tool || !existsSync(source)) return;
   const built = spawnSync(process.execPath, [tool, 'rebuild', `--nodedir=${headers}`], {
     cwd: source,

@@ -36,4 +36,8 @@ export interface ServiceOptions {
   config: ServiceConfig;
   /** Silent when not given. */
   log?: Logger;
+  /** Called before and after the work of every label, which waits for it: tests stop the world there. */
+  atLabel?: AtLabel;
 }
+
+export type AtLabel = (moment: 'before' | 'after', label: string) => Promise<void>;

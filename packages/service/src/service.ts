@@ -63,6 +63,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const kind = addonStrand({
     ...{ db, vault, engine, publisher, grants, platform, clientAppTokenKey, apiBaseUrl, log },
     tunnelHost: config.tunnelHost,
+    atLabel: options.atLabel,
   });
   const strands = createStrands(db.pool, [kind], strandOptions(log));
   await strands.migrate();

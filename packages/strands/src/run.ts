@@ -54,6 +54,7 @@ async function decide(kind: AnyKind, claim: Claim, signals: RaisedSignal[], lost
   const visible = kind.destroy ? signals.filter((raised) => raised.name !== 'destroy') : signals;
   const outcome: Outcome<string, object> = await label.run({
     strandId: claim.id,
+    label: claim.label,
     frame,
     tries: claim.tries - 1,
     signals: visible.map((raised) => raised.name),

@@ -13,6 +13,8 @@ export type RowWrite = (db: ClientBase) => Promise<void>;
 /** What a label is given. */
 export interface LabelContext<Frame> {
   strandId: string;
+  /** The label that runs. */
+  label: string;
   frame: Frame;
   /** Failures of this label in a row so far, crashes of the worker included; 0 at the first try. */
   tries: number;

@@ -4,6 +4,7 @@ import { createService } from '@borealis/service';
 import { processConfig } from '../local-settings.js';
 import { openLog } from '../log.js';
 import { ensureCredentials, ensureMasterKey } from '../secrets.js';
+import { pausesFrom } from './pauses.js';
 import { runProcess } from './run.js';
 
 await runProcess(async () => {
@@ -11,6 +12,7 @@ await runProcess(async () => {
   const credentials = await ensureCredentials(config.home);
   const socket = keeperSocket(config.home);
   const database = await requestControlDatabase(socket);
+  const atLabel = pausesFrom(process.env.BOREALIS_PAUSE_DIRECTORY);
   const service = await createService({
     database: { ...database, password: database.password.reveal() },
     engine: createEngineClient(socket),
@@ -29,6 +31,7 @@ await runProcess(async () => {
       operatorToken: new Secret(credentials.operatorToken),
     },
     log: openLog(config.home, 'service'),
+    ...(atLabel ? { atLabel } : {}),
   });
   await service.listen();
   return service;

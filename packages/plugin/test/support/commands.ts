@@ -1,12 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 
-/** The folder of the machine's newest PostgreSQL server, undefined where none is installed. */
-export function postgresBin(): string | undefined {
-  const root = '/usr/lib/postgresql';
-  const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : [];
-  return versions.map((version) => join(root, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+/** The folder of the PostgreSQL server that the suite's global setup fetched. */
+export function postgresBin(): string {
+  return process.env.BOREALIS_TEST_POSTGRES_BIN!;
 }
 
 export function hasPsql(): boolean {

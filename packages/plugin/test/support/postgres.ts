@@ -134,7 +134,7 @@ export function makeCertificates(home: string): string {
 /** PostgreSQL refuses to run as root: then it runs as the system's own user for it. */
 function ownUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres']).toString());
+  const id = (flag: string) => Number(execFileSync('id', [flag, process.env.BOREALIS_TEST_OS_USER!]).toString());
   return { uid: id('-u'), gid: id('-g') };
 }
 

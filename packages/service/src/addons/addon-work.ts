@@ -3,6 +3,7 @@ import type { Engine } from '@borealis/engine';
 import type { Logger } from 'pino';
 import type { AccessPublisher } from '../access/access-publisher.js';
 import type { ControlDatabase } from '../database.js';
+import type { AtLabel } from '../options.js';
 import type { OauthGrants } from '../platform/oauth-grants.js';
 import type { PlatformApi } from '../platform/platform-api.js';
 import type { Vault } from '../vault.js';
@@ -21,6 +22,7 @@ export interface AddonWork {
   /** Known once the service listens. */
   apiBaseUrl(): string;
   log: Logger;
+  atLabel?: AtLabel | undefined;
 }
 
 /** The row of a running strand: it is deleted only with the strand itself. */

@@ -19,9 +19,12 @@ export function addonStrand(work: AddonWork) {
   // Whatever was signalled is seen in the rows: labels compare what is wanted with what is there, and need not ask who called.
   const run =
     <Label extends string>(step: Step<Label>) =>
-    (context: LabelContext<Frame>) => {
+    async (context: LabelContext<Frame>) => {
       for (const signal of context.signals) context.consume(signal);
-      return step(work, context.strandId);
+      await work.atLabel?.('before', context.label);
+      const outcome = await step(work, context.strandId);
+      await work.atLabel?.('after', context.label);
+      return outcome;
     };
   return defineStrand<Frame>()({
     name: 'addon',

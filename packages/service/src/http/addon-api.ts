@@ -62,6 +62,7 @@ function resourceRoutes({ db, engine, personalUsers }: Parts, admitted: Admit): 
           sshUsername: username,
           sshPrivateKey: privateKey.reveal(),
           publicSshHostKey: gateway.hostKey,
+          caCertificate: await engine.caCertificate(),
         });
       },
     );

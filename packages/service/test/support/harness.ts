@@ -3,13 +3,13 @@ import { Secret } from '@borealis/contract';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { TestPostgres } from '../../../../test/support/test-postgres.js';
 import { openDatabase } from '../../src/database.js';
 import { migrate } from '../../src/migrate.js';
 import type { ServiceConfig } from '../../src/options.js';
 import { createService, type Service } from '../../src/service.js';
 import { FakeEngine } from './fake-engine.js';
 import { CLIENT_SECRET, FakePlatform } from './fake-platform.js';
-import { TestPostgres } from './postgres.js';
 
 export const MASTER_KEY = Buffer.alloc(32, 7);
 export const PARTNER = `Basic ${Buffer.from('borealis-pg:partner-password').toString('base64')}`;

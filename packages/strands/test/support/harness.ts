@@ -1,8 +1,8 @@
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll } from 'vitest';
+import { TestPostgres } from '../../../../test/support/test-postgres.js';
 import { type AnyKind, createStrands, type StrandOptions, type Strands } from '../../src/index.js';
 import { migrate } from '../../src/schema.js';
-import { TestPostgres } from './postgres.js';
 
 export interface Harness {
   pool: pg.Pool;

@@ -44,14 +44,17 @@ function binaries(): string {
   return found;
 }
 
-/** PostgreSQL refuses to run as root. */
+/** PostgreSQL refuses to run as root; `BOREALIS_TEST_OS_USER` names whom to run it as instead. */
 const isRoot = process.getuid?.() === 0;
+const serverUser = process.env.BOREALIS_TEST_OS_USER || 'postgres';
 const asServerUser = (command: string[]): [string, string[]] => {
-  const all = isRoot ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', ...command] : command;
+  const all = isRoot
+    ? ['setpriv', `--reuid=${serverUser}`, `--regid=${serverUserId('-g')}`, '--clear-groups', ...command]
+    : command;
   return [all[0]!, all.slice(1)];
 };
 
-const serverUserId = (flag: '-u' | '-g') => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
+const serverUserId = (flag: '-u' | '-g') => Number(execFileSync('id', [flag, serverUser], { encoding: 'utf8' }));
 
 /** Makes and starts a server in a directory of its own. */
 export async function realPostgres(): Promise<RealPostgres> {
