@@ -16,7 +16,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   service: ['contract', 'engine', 'strands'],
   platform: ['contract'],
   plugin: ['contract'],
-  borealis: ['contract', 'engine', 'engine-local', 'platform', 'postgres', 'service', 'strands'],
+  borealis: ['contract', 'engine-local', 'platform', 'postgres', 'service'],
 };
 
 function sources(directory: string): string[] {
