@@ -1,0 +1,26 @@
+/** What has to be undone at the end, whatever happened; the last thing made goes first. */
+export class Cleanup {
+  #steps = [];
+  #running;
+
+  /** `undo` may be called once, and may return a promise. */
+  add(what, undo) {
+    this.#steps.push({ what, undo });
+  }
+
+  /** Undoes everything; a step that fails is told and does not stop the others. */
+  run() {
+    this.#running ??= this.#undoAll();
+    return this.#running;
+  }
+
+  async #undoAll() {
+    for (const { what, undo } of this.#steps.reverse()) {
+      try {
+        await undo();
+      } catch (error) {
+        console.error(`${what} could not be cleaned up: ${error.message}`);
+      }
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import { Installation } from './installation.mjs';
+import { startPeer } from './peer/peer.mjs';
+import { prepareSsh } from './tunnel.mjs';
+
+/** Calls `make` at the first call and gives its result, or its failure, ever after. */
+function once(make) {
+  let made;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** What measures share, each made when it is first asked for: the installation, an app of it, the peer. */
+export function createContext({ sizes }, cleanup, say) {
+  const installation = once(() => {
+    say('Starting an installation');
+    return Installation.start(cleanup);
+  });
+  const ours = once(async () => {
+    const running = await installation();
+    const { app } = await running.provision();
+    return prepareSsh(await running.endpoint(app), cleanup);
+  });
+  const peer = once(async () => {
+    say('Starting the peer: sshd in front of PostgreSQL with TLS');
+    const { version, endpoint } = await startPeer(cleanup);
+    return { version, endpoint: await prepareSsh(endpoint, cleanup) };
+  });
+  return { sizes, cleanup, say, installation, ours, peer };
+}

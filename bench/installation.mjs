@@ -1,0 +1,120 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { parseConnInfo } from '@borealis/contract';
+import { removeOsUser } from '../packages/engine-local/dist/system/os-users.js';
+import { end, until } from './run.mjs';
+
+const CLI = resolve(import.meta.dirname, '../packages/borealis/dist/cli.js');
+
+/** Everything that `npm start` starts, on a home of its own with free ports. */
+export class Installation {
+  #environment;
+  #apps = 0;
+
+  constructor(home, environment) {
+    this.home = home;
+    this.#environment = environment;
+  }
+
+  /** Resolves when it is up. It stops, and all of it goes, when `cleanup` runs. */
+  static async start(cleanup) {
+    const home = await mkdtemp(join(tmpdir(), 'bo-'));
+    await chmod(home, 0o711); // the databases' own users pass through
+    cleanup.add('The directory of the installation', () => removeHome(home));
+    const child = spawn(process.execPath, [CLI, 'up'], {
+      env: { ...process.env, BOREALIS_HOME: home, BOREALIS_PLATFORM_PORT: '0', BOREALIS_API_PORT: '0' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        output = `${output}${chunk}`.slice(-4000);
+      });
+    cleanup.add('The installation', () => end(child, 'SIGINT'));
+    await until('the installation to be up', () => {
+      if (child.exitCode !== null) throw new Error(`borealis up ended with ${child.exitCode}: ${output}`);
+      return existsSync(join(home, 'env'));
+    });
+    return new Installation(home, await readEnvironment(join(home, 'env')));
+  }
+
+  /** Calls the platform as its first user. */
+  async #call(method, path, body) {
+    const response = await fetch(`${this.#environment.PLATFORM_URL}${path}`, {
+      method,
+      headers: {
+        accept: 'application/vnd.heroku+json; version=3',
+        authorization: `Bearer ${this.#environment.HEROKU_API_KEY}`,
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}.`);
+    return response.json();
+  }
+
+  /** Makes an app with a database and returns its name and how long that took, from request to provisioned, in seconds. */
+  async provision(plan = 'borealis-pg') {
+    this.#apps += 1;
+    const app = `bench-${this.#apps}`;
+    await this.#call('POST', '/apps', { name: app });
+    const start = performance.now();
+    const { id } = await this.#call('POST', `/apps/${app}/addons`, {
+      attachment: {},
+      config: {},
+      plan: { name: plan },
+    });
+    await until(`the database of ${app}`, async () => {
+      const { state } = await this.#call('GET', `/addons/${id}`);
+      if (state === 'deprovisioned') throw new Error(`The database of ${app} could not be provisioned.`);
+      return state === 'provisioned';
+    });
+    return { app, seconds: (performance.now() - start) / 1000 };
+  }
+
+  /** The tunnel and the login of an app, out of its config vars. */
+  async endpoint(app) {
+    const config = await this.#call('GET', `/apps/${app}/config-vars`);
+    const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO);
+    return {
+      name: 'gateway',
+      host: info.SSH_HOST,
+      port: Number(info.SSH_PORT),
+      hostKey: info.SSH_PUBLIC_HOST_KEY,
+      username: info.SSH_USERNAME,
+      privateKey: info.SSH_USER_PRIVATE_KEY,
+      target: `${info.POSTGRES_WRITER_HOST}:${info.POSTGRES_PORT}`,
+      user: info.POSTGRES_WRITER_USERNAME,
+      password: info.POSTGRES_WRITER_PASSWORD,
+      database: info.POSTGRES_DB_NAME,
+    };
+  }
+
+  /** Names of the clusters that a tunnel leads to; the control database is not one. */
+  async clusters() {
+    const names = await readdir(join(this.home, 'clusters'));
+    return names.filter((name) => existsSync(join(this.home, 'clusters', name, 'gateway/gateway.json')));
+  }
+}
+
+async function readEnvironment(file) {
+  const lines = (await readFile(file, 'utf8')).matchAll(/^export (\w+)='(.*)'$/gm);
+  return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
+}
+
+async function removeHome(home) {
+  await removeOsUsers(home);
+  await rm(home, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** As root every cluster has users of its own; they stay when an installation is only stopped. */
+async function removeOsUsers(home) {
+  const identity = join(home, 'home.json');
+  if (process.getuid() !== 0 || !existsSync(identity)) return;
+  const { id } = JSON.parse(await readFile(identity, 'utf8'));
+  const accounts = await readFile('/etc/passwd', 'utf8');
+  for (const [user] of accounts.matchAll(new RegExp(`^b(pg|gw)-${id}-[^:]+`, 'gm'))) await removeOsUser(user);
+}

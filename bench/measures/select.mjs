@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs';
+import { run } from '../run.mjs';
+import { interleave } from '../statistics.mjs';
+import { libpqEnvironment, openTunnel } from '../tunnel.mjs';
+
+const DEBIAN = ['18', '17', '16', '15', '14', '13'].map((major) => `/usr/lib/postgresql/${major}/bin/pgbench`);
+
+/** The machine's own pgbench; throws a sentence when there is none. */
+async function findPgbench() {
+  const program = DEBIAN.find((path) => existsSync(path)) ?? 'pgbench';
+  await run(program, ['--version']).catch(() => {
+    throw new Error('pgbench is not installed (Debian: postgresql-contrib).');
+  });
+  return program;
+}
+
+/** Transactions a second that pgbench reports. */
+function transactionRate(output) {
+  const rate = /^tps = ([\d.]+)/m.exec(output)?.[1];
+  if (rate === undefined) throw new Error('pgbench reported no rate.');
+  return Number(rate);
+}
+
+const initialized = new Set();
+
+async function initialize(pgbench, { endpoint, env }, scale, say) {
+  if (initialized.has(endpoint.target)) return;
+  say(`  filling the tables behind the ${endpoint.name}`);
+  await run(pgbench, ['--initialize', '--quiet', '-s', String(scale)], { env });
+  initialized.add(endpoint.target);
+}
+
+/** The gateway, sshd as people run it, and sshd brought to set TCP_NODELAY by a session beside the forwarding. */
+async function openSides({ ours, peer }) {
+  const { endpoint } = await peer();
+  const endpoints = [await ours(), endpoint, { ...endpoint, name: 'nodelay', subsystem: 'sftp' }];
+  const sides = [];
+  for (const side of endpoints) {
+    const tunnel = await openTunnel(side);
+    sides.push({ name: side.name, endpoint: side, tunnel, env: libpqEnvironment(side, tunnel) });
+  }
+  return sides;
+}
+
+/** Runs pgbench's select-only script with each of these options in turns through all tunnels. */
+export async function measureSelects(context, cases) {
+  const { sizes, say } = context;
+  const pgbench = await findPgbench();
+  const sides = await openSides(context);
+  const select = async (env, options, seconds) =>
+    transactionRate(await run(pgbench, ['-n', '-S', '-j', '1', '-T', String(seconds), ...options], { env }));
+  try {
+    for (const side of sides.slice(0, 2)) await initialize(pgbench, side, sizes.scale, say);
+    const compared = [];
+    for (const { name, options, target } of cases) {
+      for (const { env } of sides) await select(env, options, 1); // warm
+      const values = await interleave(sizes.rounds, sides, ({ env }) => select(env, options, sizes.seconds));
+      say(`  ${name}: ${describe(values)}`);
+      const row = { name, unit: '/s', ours: values.gateway };
+      compared.push({ ...row, peer: values.sshd, target });
+      compared.push({ ...row, name: `${name}, sshd with TCP_NODELAY`, peer: values.nodelay, aside: true });
+    }
+    return { compared };
+  } finally {
+    for (const { tunnel } of sides) await tunnel.close();
+  }
+}
+
+function describe(values) {
+  return Object.entries(values)
+    .map(([name, rates]) => `${name} ${rates.map(Math.round).join(' ')}`)
+    .join(', ');
+}

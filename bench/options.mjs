@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util';
+
+export const MEASURES = ['provision', 'tunnel', 'pgbench', 'connect', 'copy', 'memory'];
+
+const FULL = {
+  rounds: 3,
+  seconds: 5,
+  scale: 10,
+  rows: 300_000,
+  tunnels: 15,
+  provisions: 5,
+  clusters: 20,
+  sessions: 100,
+  idleTunnels: 20,
+  settleSeconds: 20,
+};
+
+/** Small enough to see that everything works; its figures mean little. */
+const QUICK = {
+  rounds: 1,
+  seconds: 1,
+  scale: 1,
+  rows: 20_000,
+  tunnels: 3,
+  provisions: 1,
+  clusters: 2,
+  sessions: 10,
+  idleTunnels: 4,
+  settleSeconds: 2,
+};
+
+/** Reads the command line; throws one sentence that names what is allowed. */
+export function readOptions(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const measures = values.only?.split(',') ?? MEASURES;
+  const unknown = measures.find((name) => !MEASURES.includes(name));
+  if (unknown !== undefined)
+    throw new Error(`There is no measure "${unknown}"; allowed are ${MEASURES.join(', ')}, joined by commas.`);
+  const sizes = { ...(values.quick ? QUICK : FULL) };
+  if (values.rounds !== undefined) sizes.rounds = readRounds(values.rounds);
+  return { help: values.help, quick: values.quick, measures, sizes, complete: !values.quick && !values.only };
+}
+
+function readRounds(text) {
+  if (!/^[1-9]\d?$/.test(text)) throw new Error('--rounds is a number from 1 to 99.');
+  return Number(text);
+}
+
+export const HELP = `npm run bench -- [--only MEASURE,…] [--rounds N] [--quick]
+
+  --only    some of ${MEASURES.join(', ')}
+  --rounds  how often gateway and sshd take turns in pgbench and COPY (default ${FULL.rounds})
+  --quick   everything once and small: shows that it works, the figures mean little
+
+A complete run takes about ten minutes and writes docs/benchmarks.md; the others only print.`;
