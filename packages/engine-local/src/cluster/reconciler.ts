@@ -55,6 +55,7 @@ export class ClusterReconciler {
       gateway: null,
       gatewaySilences: 0,
       rolesRevision: record.accessInForce,
+      rolesDueAt: 0,
       gatewayRevision: -1,
       serverRestarts: new Restarts(),
       gatewayRestarts: new Restarts(),

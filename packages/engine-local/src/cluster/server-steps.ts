@@ -104,21 +104,27 @@ const startPostgres: Step = {
   },
 };
 
+/** How soon a dropped role is tried again whose objects were locked, and how often grants are put right otherwise. */
+const PENDING_ROLES_MS = 60_000;
+const SWEEP_MS = 6 * 3_600_000;
+
 const applyAccessToPostgres: Step = {
   phase: null,
   detail: 'Applying roles and databases',
-  isDone: (state) => state.rolesRevision >= (state.journal.record.access?.revision ?? 0),
+  isDone: ({ rolesRevision, rolesDueAt, journal: { record } }) =>
+    !record.access || (rolesRevision >= record.access.revision && Date.now() < rolesDueAt),
   async run(state) {
     const { record } = state.journal;
     const access = record.access!;
     const spec = serverSpec(state);
     if (await writeConfiguration(spec)) await reload(spec);
-    await applyRoles((database) => connect(spec, database), {
+    const { pending } = await applyRoles((database) => connect(spec, database), {
       databases: access.databases,
       roles: access.roles.map(({ name, database }) => ({ name, database })),
       backendPassword: spec.access.method === 'scram' ? record.backendPassword.reveal() : null,
     });
     state.rolesRevision = access.revision;
+    state.rolesDueAt = Date.now() + (pending.length > 0 ? PENDING_ROLES_MS : SWEEP_MS);
   },
 };
 

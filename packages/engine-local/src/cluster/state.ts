@@ -29,6 +29,8 @@ export interface ClusterState {
   gatewaySilences: number;
   /** Revision of the access document that PostgreSQL runs by. */
   rolesRevision: number;
+  /** When to apply the same roles again: tenants may have granted what they should not, or an object was locked. */
+  rolesDueAt: number;
   /** Revision of the file that the living gateway runs by. */
   gatewayRevision: number;
   readonly serverRestarts: Restarts;

@@ -17,7 +17,7 @@ beforeAll(async () => {
 const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
 
 /** A client's final message, by the book, with what it binds to. */
-function answer(password: string, serverFirst: string, gs2: string, binding = Buffer.alloc(0)): string {
+function answer(password: string, serverFirst: string, gs2: string, binding: Buffer = Buffer.alloc(0)): string {
   const [, nonce, salt, iterations] = /^r=(.*),s=(.*),i=(\d+)$/.exec(serverFirst)!;
   const salted = pbkdf2Sync(password, Buffer.from(salt!, 'base64'), Number(iterations), 32, 'sha256');
   const clientKey = hmac(salted, 'Client Key');
