@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { PublishedPlugin } from '@borealis/plugin/testing';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { Installation } from '../support/installation.js';
+import { kill9, processes } from '../support/processes.js';
+import { scenario } from '../support/scenario.js';
+import { query } from '../support/sql.js';
+import { openTunnel } from '../support/tunnel.js';
+import { until } from '../support/until.js';
+
+let installation: Installation;
+let addonName: string;
+
+beforeAll(async () => {
+  installation = await Installation.start();
+  addonName = (await installation.createAddon('diner')).name;
+});
+
+afterAll(() => installation.stop());
+
+const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
+const SAMPLE = resolve(import.meta.dirname, '../../packages/borealis/dist/sample-app/bundle.cjs');
+
+scenario('the published plugin’s own requests are answered as it expects them', async () => {
+  const authorization = await installation.platform<{ id: string; access_token: { token: string } }>(
+    'POST',
+    '/oauth/authorizations',
+    {
+      description: 'Borealis PG CLI plugin temporary auth token',
+      expires_in: 180,
+      scope: ['read', 'identity'],
+    },
+  );
+  const plugin = new PublishedPlugin({
+    baseUrl: installation.environment.BOREALIS_PG_API_BASE_URL!,
+    token: authorization.access_token.token,
+    addonName,
+  });
+  const info = await plugin.info();
+  expect(info.status).toBe(200);
+  expect(info.json).toMatchObject({
+    addonName,
+    status: 'available',
+    dbTenancyType: 'isolated',
+    storageComplianceStatus: 'ok',
+  });
+  const [ssh, db] = await Promise.all([plugin.personalSshUsers(), plugin.personalDbUsers(true)]);
+  expect([ssh.status, db.status]).toEqual([201, 201]);
+  const user = ssh.json as Record<string, string>;
+  const database = db.json as Record<string, string>;
+  expect(database.dbUsername).toMatch(/^p_rw_/);
+  const tunnel = await openTunnel(
+    {
+      host: user.sshHost!,
+      port: Number(user.sshPort),
+      hostKey: user.publicSshHostKey!,
+      username: user.sshUsername!,
+      privateKey: user.sshPrivateKey!,
+    },
+    { host: database.dbHost!, port: Number(database.dbPort) },
+  );
+  const url = `postgres://${database.dbUsername}:${database.dbPassword}@127.0.0.1:${tunnel.localPort}/${database.dbName}`;
+  expect(await query(url, installation.environment.BOREALIS_CA_FILE!, 'select 1 as one')).toEqual([{ one: 1 }]);
+  await tunnel.close();
+
+  await installation.platform('DELETE', `/oauth/authorizations/${authorization.id}`);
+  expect((await plugin.info()).status).toBe(404);
+});
+
+scenario('a dyno’s tunnel comes back by itself after its ssh was killed, and the app goes on', async () => {
+  const slug = mkdtempSync(join(tmpdir(), 'slug-'));
+  copyFileSync(SAMPLE, join(slug, 'app.cjs'));
+  writeFileSync(
+    join(slug, 'loop.cjs'),
+    `const { execFileSync } = require('node:child_process');
+     for (;;) {
+       try { process.stdout.write('ok ' + execFileSync(process.execPath, ['app.cjs'], { encoding: 'utf8' })); }
+       catch (error) { process.stdout.write('failed\\n'); }
+     }`,
+  );
+  const dyno = spawn(
+    process.execPath,
+    [CLI, 'dyno', '-a', 'diner', '--slug', slug, '--', process.execPath, 'loop.cjs'],
+    {
+      env: { ...process.env, ...installation.environment },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
+  let output = '';
+  dyno.stdout.on('data', (chunk) => {
+    output += chunk;
+  });
+  const answers = () => output.split('\n').filter((line) => line.startsWith('ok ')).length;
+  await until('the app to query', () => answers() >= 2);
+  const tunnels = () => {
+    const rows = processes();
+    const app = rows.find(({ parent }) => parent === dyno.pid)?.pid;
+    const supervisors = rows.filter(({ command }) => command.includes(' supervise ') && command.endsWith(` ${app}`));
+    return rows.filter(
+      ({ parent, command }) => command.startsWith('ssh ') && supervisors.some(({ pid }) => pid === parent),
+    );
+  };
+  const [before] = tunnels();
+  expect(before).toBeDefined();
+  kill9(before!.pid);
+  const seen = answers();
+  await until(
+    'the app to query again through a new tunnel',
+    () => answers() >= seen + 3 && tunnels().some(({ pid }) => pid !== before!.pid),
+  );
+  dyno.kill('SIGTERM');
+  await until('nothing of the dyno to be left', () => tunnels().length === 0);
+  rmSync(slug, { recursive: true, force: true });
+});
+
+scenario('DATABASE_URL as it is printed verifies the server’s certificate with the CA file alone', async () => {
+  const config = await installation.config('diner');
+  const url = new URL(config.DATABASE_URL!);
+  expect(url.searchParams.get('sslmode')).toBe('require');
+  expect(url.hostname).toBe('pg-tunnel.borealis-data.com');
+  expect(Number(url.port)).toBeGreaterThanOrEqual(20_000);
+  expect(Number(url.port)).toBeLessThanOrEqual(32_767);
+  expect(new URL(config.DATABASE_READONLY_URL!).port).not.toBe(url.port);
+});
