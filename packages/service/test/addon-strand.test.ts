@@ -153,6 +153,71 @@ test('a removal is asked for until the engine has done it', async () => {
   await expectNothingLeft(harness);
 });
 
+/** Makes every cluster of the engine fail from now on, as one does whose release cannot be fetched. */
+function failClusters({ engine }: Harness): void {
+  for (const cluster of engine.clusters.values())
+    Object.assign(cluster, { phase: 'failed', detail: 'The release cannot be fetched. It is tried again.' });
+}
+
+test('a cluster that fails is waited for as long as the engine tries, and is never parked', async () => {
+  const harness = await start();
+  const { service, platform, engine } = harness;
+  const request = provisionRequest(platform);
+  await provision(service, request);
+  await stepTo(service, request.uuid, 'waitCluster');
+  failClusters(harness);
+  for (let tries = 0; tries < 15; tries++)
+    expect(await service.strands.step(request.uuid)).toMatchObject({ outcome: 'failed', label: 'waitCluster' });
+  expect((await service.strands.describe(request.uuid))?.error).toContain('cannot be fetched');
+  for (const cluster of engine.clusters.values()) cluster.phase = 'ready';
+  await stepTo(service, request.uuid, 'serve');
+});
+
+test('a cluster that can never be made: the add-on is given up, the platform is told, nothing is left', async () => {
+  const harness = await start();
+  const { service, platform, pool, logged } = harness;
+  const request = provisionRequest(platform);
+  await provision(service, request);
+  await stepTo(service, request.uuid, 'waitCluster');
+  failClusters(harness);
+  await pool.query("update addon set created_at = now() - interval '61 minutes'");
+  expect(await stepTo(service, request.uuid, null)).toEqual(['waitCluster', 'giveUp', 'forget']);
+  expect(platform.addons.has(request.uuid)).toBe(false);
+  expect(logged()).toContain('"alarm":"given-up"');
+  await expectNothingLeft(harness);
+  expect((await deprovision(service, request.uuid)).statusCode).toBe(410);
+});
+
+test('a cluster that the engine refuses is asked for again, and given up in the end', async () => {
+  const harness = await start();
+  const { service, platform, pool, engine } = harness;
+  const request = provisionRequest(platform);
+  await provision(service, request);
+  engine.before = (what) => {
+    if (what === 'createCluster') throw new EngineError('internal', 'no free address');
+  };
+  await stepTo(service, request.uuid, 'createCluster');
+  for (let tries = 0; tries < 12; tries++)
+    expect(await service.strands.step(request.uuid)).toMatchObject({ outcome: 'failed' });
+  await pool.query("update addon set created_at = now() - interval '61 minutes'");
+  expect(await stepTo(service, request.uuid, null)).toEqual(['createCluster', 'giveUp', 'forget']);
+  await expectNothingLeft(harness);
+});
+
+test('giving up is repeated after a crash, also when the platform has forgotten the add-on by then', async () => {
+  const harness = await start();
+  const { service, platform, pool } = harness;
+  const request = provisionRequest(platform);
+  await forgetOutcomeOnce(pool, 'giveUp');
+  await provision(service, request);
+  await stepTo(service, request.uuid, 'waitCluster');
+  failClusters(harness);
+  await pool.query("update addon set created_at = now() - interval '61 minutes'");
+  await stepThrough(harness, request.uuid, null);
+  expect(Number((await pool.query('select last_value from outcomes')).rows[0].last_value)).toBe(2);
+  await expectNothingLeft(harness);
+});
+
 test('a code that was used before stops the callbacks, not the database; a new code brings the add-on home', async () => {
   const { service, platform, engine, logged, pool } = await start();
   const request = provisionRequest(platform);

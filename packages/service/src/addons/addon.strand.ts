@@ -1,6 +1,7 @@
 import { defineStrand, type LabelContext, type Outcome } from '@borealis/strands';
 import { z } from 'zod';
 import type { AddonWork } from './addon-work.js';
+import { giveUp } from './giving-up.js';
 import * as provisioning from './provisioning.js';
 import { destroyCluster, forget } from './removal.js';
 import { serve } from './serving.js';
@@ -69,6 +70,11 @@ export function addonStrand(work: AddonWork) {
       destroyCluster: {
         sentence: 'Removing the database cluster',
         run: run(destroyCluster),
+        deadlineSeconds: 600,
+      },
+      giveUp: {
+        sentence: 'Giving up: the database cluster could not be made',
+        run: run(giveUp),
         deadlineSeconds: 600,
       },
       forget: { sentence: 'Removing credentials and records', run: run(forget) },

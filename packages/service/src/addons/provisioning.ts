@@ -1,5 +1,5 @@
 import { findPlan, type PostgresMajor } from '@borealis/contract';
-import type { ClusterSpec, ClusterState } from '@borealis/engine';
+import { type ClusterSpec, type ClusterState, EngineError } from '@borealis/engine';
 import { go, nap } from '@borealis/strands';
 import type { ClientBase } from 'pg';
 import { clientAppToken } from '../client-app-token.js';
@@ -10,6 +10,7 @@ import { type Addon, setStatus } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
 import { configVars } from './config-vars.js';
 import { appCredentials, prepareAppCredentials } from './credentials.js';
+import { isHopeless, markGivenUp } from './giving-up.js';
 import { findLocalPorts } from './local-ports.js';
 
 /** The code of the grant dies after five minutes, hence first. A refused one does not keep the database from being made. */
@@ -20,7 +21,13 @@ export async function exchangeGrant(work: AddonWork, id: string) {
 
 export async function createCluster(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
-  await work.engine.createCluster(addon.cluster_id, clusterSpec(addon));
+  try {
+    await work.engine.createCluster(addon.cluster_id, clusterSpec(addon));
+  } catch (error) {
+    // Without an engine nothing is known about the cluster, so that is no reason to give it up.
+    if (!(error instanceof EngineError) || error.code === 'unavailable') throw error;
+    return unlessHopeless(work, id, error.message, error);
+  }
   return go('waitCluster', {}, setStatus(id, 'provisioning'));
 }
 
@@ -38,9 +45,23 @@ export async function waitCluster(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
   const cluster = await work.engine.cluster(addon.cluster_id);
   if (!cluster) return go('createCluster');
-  if (cluster.phase === 'failed') throw new Error(`The cluster could not be made: ${cluster.detail}`);
+  if (cluster.phase === 'failed') return unlessHopeless(work, id, cluster.detail);
   if (cluster.phase !== 'ready') return nap(LOOK_AGAIN[cluster.phase]);
   return cluster.gateway ? go('makeCredentials') : nap(LOOK_AGAIN.starting);
+}
+
+/** The engine goes on trying, so the workflow must not be parked: it would not see the cluster come up after all. */
+class ClusterTrouble extends Error {
+  override name = 'ClusterTrouble';
+  readonly retryable = true;
+}
+
+/** Throws, to look again later, until the add-on is too old for its people to be kept waiting: then it is given up. */
+async function unlessHopeless(work: AddonWork, id: string, reason: string, cause?: unknown) {
+  if (!(await isHopeless(work.db, id)))
+    throw new ClusterTrouble(`The cluster could not be made: ${reason}`, cause === undefined ? {} : { cause });
+  work.log.error({ alarm: 'given-up', addon: id, reason }, 'an add-on is given up: its cluster could not be made');
+  return go('giveUp', {}, markGivenUp(id));
 }
 
 export async function makeCredentials(work: AddonWork, id: string) {

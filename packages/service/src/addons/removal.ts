@@ -2,20 +2,26 @@ import { done, go, nap } from '@borealis/strands';
 import type { ClientBase } from 'pg';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
+import type { Addon } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
 
 const AFTER_FAILURE_SECONDS = 10;
 
 /** Never gives up, whatever the engine says: a half destroyed cluster is nothing to leave behind. */
 export async function destroyCluster(work: AddonWork, id: string) {
-  const addon = await ownAddon(work, id);
+  const isGone = await destroyedCluster(work, await ownAddon(work, id));
+  return isGone ? go('forget') : nap(AFTER_FAILURE_SECONDS);
+}
+
+/** True when nothing is left of the cluster; a failure is logged and false. */
+export async function destroyedCluster(work: AddonWork, addon: Addon): Promise<boolean> {
   try {
     await work.engine.destroyCluster(addon.cluster_id);
+    return true;
   } catch (error) {
-    work.log.error({ addon: id, err: error }, 'a cluster could not be destroyed; it is tried again');
-    return nap(AFTER_FAILURE_SECONDS);
+    work.log.error({ addon: addon.id, err: error }, 'a cluster could not be destroyed; it is tried again');
+    return false;
   }
-  return go('forget');
 }
 
 export async function forget(_work: AddonWork, id: string) {

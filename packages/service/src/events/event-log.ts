@@ -3,7 +3,12 @@ import type { Kysely } from 'kysely';
 import type { Database } from '../schema.js';
 
 /** Things of an add-on's life that the operator sees and the app's log does not. */
-export type LifecycleType = 'addon-requested' | 'addon-available' | 'addon-destroy-requested' | 'addon-destroyed';
+export type LifecycleType =
+  | 'addon-requested'
+  | 'addon-available'
+  | 'addon-given-up'
+  | 'addon-destroy-requested'
+  | 'addon-destroyed';
 /** What an engine tells about a cluster and no app's log shows. */
 export type ClusterEventType = 'ban-started' | 'ban-ended' | 'cluster-recovered';
 

@@ -57,6 +57,11 @@ export class PlatformApi {
     await this.#api('mark an add-on as provisioned', token, 'POST', `/addons/${addonId}/actions/provision`);
   }
 
+  /** Gives the add-on up: the platform forgets it, with every token for it. */
+  async markDeprovisioned(token: Secret, addonId: string): Promise<void> {
+    await this.#api('remove an add-on', token, 'POST', `/addons/${addonId}/actions/deprovision`);
+  }
+
   #api(what: string, token: Secret, method: string, path: string, body?: unknown): Promise<unknown> {
     const headers: Record<string, string> = { accept: ACCEPT, authorization: `Bearer ${token.reveal()}` };
     if (body !== undefined) headers['content-type'] = 'application/json';

@@ -79,6 +79,7 @@ export class FakePlatform {
     if (request.method === 'GET' && !third) return [200, this.#shape(addon)];
     if (request.method === 'PATCH' && third === 'config') return this.#setConfig(addon, body);
     if (third === 'actions' && fourth === 'provision') return this.#provision(addon);
+    if (third === 'actions' && fourth === 'deprovision') return this.#forget(addon);
     return [404, { id: 'not_found', message: 'nothing here' }];
   }
 
@@ -113,6 +114,14 @@ export class FakePlatform {
     if (addon.state === 'provisioned') return [422, { id: 'invalid', message: 'already provisioned' }];
     addon.state = 'provisioned';
     addon.provisionActions++;
+    return [200, this.#shape(addon)];
+  }
+
+  /** As the real one does: the tokens go with the add-on. */
+  #forget(addon: PlatformAddonRow): Answer {
+    this.addons.delete(addon.id);
+    for (const tokens of [this.accessTokens, this.refreshTokens])
+      for (const [token, id] of tokens) if (id === addon.id) tokens.delete(token);
     return [200, this.#shape(addon)];
   }
 
