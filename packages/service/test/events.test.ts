@@ -172,6 +172,20 @@ test('a log address that the platform has changed is asked for again', async () 
   expect(platform.logLines['t.new']).toHaveLength(2);
 });
 
+test('a platform that has moved to another port is found again', async () => {
+  const harness = await start();
+  const { service, platform, pool } = harness;
+  const { id, name, token, logToken } = await availableAddon(harness);
+  const { deliver } = await loops(harness);
+  const former = new Vault(new Secret(MASTER_KEY)).seal(new Secret(`http://token:${logToken}@127.0.0.1:1/logs`), {
+    ...{ table: 'addon', row: id, column: 'log_input_url' },
+  });
+  await pool.query('update addon set log_input_url = $1', [former]);
+  await call(service, token, 'POST', `${name}/personal-ssh-users`);
+  await deliver();
+  expect(platform.logLines[logToken]).toHaveLength(1);
+});
+
 test('lines of a removed add-on are given up, its audit trail stays', async () => {
   const harness = await start();
   const { service, platform, pool } = harness;

@@ -105,14 +105,15 @@ export class LogDelivery {
   }
 
   async #send(addon: Addon, body: Buffer, count: number): Promise<void> {
-    const url = addon.log_input_url && this.parts.vault.open(addon.log_input_url, logInputUrlPlace(addon.id));
-    const status = url ? await post(url, body, count) : 404;
-    if (status >= 200 && status < 300) return;
-    if (status < 400 || status >= 500) throw new Refused(status);
-    // The address can be changed by the platform: ask for the present one and try that.
+    const known = addon.log_input_url && this.parts.vault.open(addon.log_input_url, logInputUrlPlace(addon.id));
+    const first = known ? await post(known, body, count).catch(asUnreachable) : new Refused(404);
+    if (first === null) return;
+    if (first instanceof Refused && first.status >= 500) throw first;
+    // The platform can change the address, or have moved itself: ask for the present one and try that.
     const present = await this.#readAddress(addon.id);
-    const second = present ? await post(present, body, count) : status;
-    if (second < 200 || second > 299) throw new Refused(second);
+    if (!present || present.reveal() === known?.reveal()) throw first;
+    const second = await post(present, body, count);
+    if (second) throw second;
   }
 
   async #readAddress(id: string): Promise<Secret | null> {
@@ -145,14 +146,17 @@ export class LogDelivery {
 }
 
 class Refused extends Error {
-  constructor(status: number) {
+  constructor(readonly status: number) {
     super(`answered ${status}`);
   }
 }
 
 const reasonOf = (error: unknown) => (error instanceof Refused ? error.message : (error as Error).name);
 
-async function post(address: Secret, body: Buffer, count: number): Promise<number> {
+const asUnreachable = (error: unknown) => error as Error;
+
+/** Null when the lines were taken. */
+async function post(address: Secret, body: Buffer, count: number): Promise<Refused | null> {
   const url = new URL(address.reveal());
   const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   // `fetch` refuses addresses with a password in them; it goes into the header that it stands for.
@@ -171,5 +175,5 @@ async function post(address: Secret, body: Buffer, count: number): Promise<numbe
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   await response.arrayBuffer();
-  return response.status;
+  return response.ok ? null : new Refused(response.status);
 }
