@@ -19,8 +19,7 @@ export function createContext({ sizes }, cleanup, say) {
   });
   const ours = once(async () => {
     const running = await installation();
-    const { app } = await running.provision();
-    return prepareSsh(await running.endpoint(app), cleanup);
+    return prepareSsh(await running.endpoint(await running.provision()), cleanup);
   });
   const peer = once(async () => {
     say('Starting the peer: sshd in front of PostgreSQL with TLS');

@@ -11,6 +11,8 @@ const CLI = resolve(import.meta.dirname, '../packages/borealis/dist/cli.js');
 
 /** Everything that `npm start` starts, on a home of its own with free ports. */
 export class Installation {
+  /** Clusters that nobody has connected to. */
+  untouched = [];
   #environment;
   #apps = 0;
 
@@ -56,8 +58,9 @@ export class Installation {
     return response.json();
   }
 
-  /** Makes an app with a database and returns its name and how long that took, from request to provisioned, in seconds. */
+  /** Makes an app with a database. Returns both names, and the seconds from request to provisioned. */
   async provision(plan = 'borealis-pg') {
+    const before = await this.clusters();
     this.#apps += 1;
     const app = `bench-${this.#apps}`;
     await this.#call('POST', '/apps', { name: app });
@@ -72,11 +75,15 @@ export class Installation {
       if (state === 'deprovisioned') throw new Error(`The database of ${app} could not be provisioned.`);
       return state === 'provisioned';
     });
-    return { app, seconds: (performance.now() - start) / 1000 };
+    const seconds = (performance.now() - start) / 1000;
+    const cluster = (await this.clusters()).find((name) => !before.includes(name));
+    this.untouched.push(cluster);
+    return { app, cluster, seconds };
   }
 
-  /** The tunnel and the login of an app, out of its config vars. */
-  async endpoint(app) {
+  /** The tunnel and the login of a database, out of the config vars of its app. */
+  async endpoint({ app, cluster }) {
+    this.untouched = this.untouched.filter((name) => name !== cluster);
     const config = await this.#call('GET', `/apps/${app}/config-vars`);
     const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO);
     return {

@@ -18,7 +18,7 @@ const FULL = {
 /** Small enough to see that everything works; its figures mean little. */
 const QUICK = {
   rounds: 1,
-  seconds: 1,
+  seconds: 2,
   scale: 1,
   rows: 20_000,
   tunnels: 3,

@@ -15,7 +15,7 @@ function meets(target, value) {
 function verdict(target, value) {
   const met = meets(target, value);
   if (met === undefined) return ['', ''];
-  const wanted = target.below !== undefined ? `< ${target.below}` : `≥ ${target.atLeast.toFixed(1)}`;
+  const wanted = target.below !== undefined ? `< ${target.below}` : `≥ ${target.atLeast.toFixed(2)}`;
   return [wanted, met ? 'yes' : '**no**'];
 }
 

@@ -17,9 +17,9 @@ export async function memory(context) {
 
 async function idleClusters({ sizes, say, installation }) {
   const running = await installation();
-  while ((await running.clusters()).length < sizes.clusters) await running.provision();
+  while (running.untouched.length < sizes.clusters) await running.provision();
   await sleep(sizes.settleSeconds * 1000);
-  const names = await running.clusters();
+  const names = running.untouched;
   const parts = [];
   for (const name of names) {
     const { gateway, postgres } = await clusterProcesses(running.home, name);
@@ -43,11 +43,9 @@ async function idleClusters({ sizes, say, installation }) {
 
 async function gatewayGrowth({ sizes, say, cleanup, installation }) {
   const running = await installation();
-  const before = await running.clusters();
-  const { app } = await running.provision(ROOMY_PLAN);
-  const cluster = (await running.clusters()).find((name) => !before.includes(name));
-  const { gateway } = await clusterProcesses(running.home, cluster);
-  const endpoint = await prepareSsh(await running.endpoint(app), cleanup);
+  const database = await running.provision(ROOMY_PLAN);
+  const { gateway } = await clusterProcesses(running.home, database.cluster);
+  const endpoint = await prepareSsh(await running.endpoint(database), cleanup);
   const settled = async () => {
     await sleep(sizes.settleSeconds * 500);
     return proportionalMegabytes([gateway]);

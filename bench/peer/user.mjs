@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 
 /**
- * Who runs the peer: this user, or as root `daemon`, which every Debian has, since PostgreSQL refuses to be root. An sshd of an ordinary user lets
- * that user in and needs no account of its own.
+ * Who runs the peer: this user, or as root `daemon`, which every Debian has, since PostgreSQL refuses to be root. An
+ * ordinary user's sshd lets that user in and needs no account of its own.
  */
 export async function peerUser() {
   const { username, uid, gid } = userInfo();
