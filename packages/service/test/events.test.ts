@@ -133,6 +133,18 @@ test("a person's credentials end ten minutes after the last tunnel closed, and l
   expect(await happens('tunnel-created', 'three')).toEqual([720, 720]);
 });
 
+test('the end of a former tunnel that is told late does not end what was issued since', async () => {
+  const harness = await start();
+  const { service, engine, pool } = harness;
+  const { name, token } = await availableAddon(harness);
+  const { take } = await loops(harness);
+  const { sshUsername: username } = (await call(service, token, 'POST', `${name}/personal-ssh-users`)).json();
+  const at = new Date(Date.now() - 20 * 60_000).toISOString();
+  engine.log.push(tunnel(harness, 'tunnel-destroyed', { kind: 'personal', username, at } as never));
+  await take();
+  expect(await validity(pool)).toEqual([720]);
+});
+
 test('a log that is out holds nothing up; lines wait for it in their order', async () => {
   const harness = await start();
   const { service, platform, engine, pool } = harness;

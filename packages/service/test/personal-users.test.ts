@@ -121,6 +121,29 @@ test('after twelve hours credentials end, and so do the sessions that they opene
   expect(platform.addons.get(id)!.state).toBe('provisioned');
 });
 
+test('what expires while the sessions of others are being ended has its own sessions ended too', async () => {
+  const harness = await start();
+  const { service, platform, engine, pool } = harness;
+  const { id, name, token } = await availableAddon(harness);
+  const [first, second] = [
+    await ssh(harness, token, name),
+    await ssh(harness, addPerson(platform, 'second@example.com', [id]), name),
+  ];
+  const expire = (username: string) =>
+    pool.query(
+      `update personal_credential set valid_until = now() - interval '1 second'
+       where personal_user_id = (select id from personal_user where suffix = $1)`,
+      [username.slice('p-'.length)],
+    );
+  await expire(first);
+  engine.before = async (what) => {
+    if (what === 'closeSessions') await expire(second);
+  };
+  for (let steps = 0; steps < 4; steps++) await service.strands.step(id);
+  expect(engine.closed.flatMap((call) => call.tunnelUsers)).toEqual([first, second]);
+  expect(engine.access.tunnelUsers).toHaveLength(1);
+});
+
 test('before the add-on is available there is nothing to give', async () => {
   const { service, platform } = await start();
   const request = provisionRequest(platform);

@@ -6,16 +6,17 @@ import { personalName } from './access-document.js';
 
 /** A credential whose time is over while its proof still stands in the access document. */
 export interface Expired {
+  userId: string;
   kind: CredentialKind;
   name: string;
 }
 
 export async function expiredCredentials(db: ControlDatabase, addonId: string): Promise<Expired[]> {
   const rows = await live(db, addonId)
-    .select(['person.suffix', 'credential.kind'])
+    .select(['person.id', 'person.suffix', 'credential.kind'])
     .where('credential.valid_until', '<=', sql<Date>`now()`)
     .execute();
-  return rows.map(({ suffix, kind }) => ({ kind, name: personalName(suffix, kind) }));
+  return rows.map(({ id, suffix, kind }) => ({ userId: id, kind, name: personalName(suffix, kind) }));
 }
 
 /** Seconds until the next credential of the add-on expires; null when there is none. */
@@ -35,18 +36,23 @@ function live(db: ControlDatabase, addonId: string) {
     .where('credential.proof', 'is not', null);
 }
 
-/** A row write: forgets the proofs whose time is over and asks for a new access document. */
-export async function endExpired(client: ClientBase, addonId: string): Promise<void> {
+/**
+ * A row write: forgets those proofs and asks for a new access document. One that was replaced meanwhile stays, and so does one that
+ * only expires now: its sessions have not been ended yet.
+ */
+export async function endExpired(client: ClientBase, addonId: string, expired: readonly Expired[]): Promise<void> {
   const queries = queriesOn(client);
   await queries
     .updateTable('addon')
     .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
     .where('id', '=', addonId)
     .execute();
-  await queries
-    .updateTable('personal_credential')
-    .set({ proof: null })
-    .where('valid_until', '<=', sql<Date>`now()`)
-    .where('personal_user_id', 'in', (e) => e.selectFrom('personal_user').select('id').where('addon_id', '=', addonId))
-    .execute();
+  for (const { userId, kind } of expired)
+    await queries
+      .updateTable('personal_credential')
+      .set({ proof: null })
+      .where('personal_user_id', '=', userId)
+      .where('kind', '=', kind)
+      .where('valid_until', '<=', sql<Date>`now()`)
+      .execute();
 }

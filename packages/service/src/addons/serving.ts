@@ -33,5 +33,5 @@ async function closeExpired(work: AddonWork, id: string, expired: Expired[]) {
     const names = (wanted: boolean) => expired.filter((e) => (e.kind === 'ssh') === wanted).map((e) => e.name);
     await work.engine.closeSessions(addon.cluster_id, { tunnelUsers: names(true), roles: names(false) });
   }
-  return nap(0, {}, (db) => endExpired(db, id));
+  return nap(0, {}, (db) => endExpired(db, id, expired));
 }

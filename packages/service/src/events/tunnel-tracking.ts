@@ -1,6 +1,7 @@
 import type { GatewayEvent } from '@borealis/contract';
 import { sql } from 'kysely';
 import { personalName } from '../access/access-document.js';
+import { PERSONAL_HOURS } from '../access/personal-users.js';
 import { lockAddon } from '../addons/addon-store.js';
 import type { Transaction } from '../database.js';
 
@@ -56,6 +57,10 @@ async function setValidity(tx: Transaction, addonId: string, suffix: string, clo
     .updateTable('personal_credential')
     .set({ valid_until: until })
     .where('proof', 'is not', null)
+    // Told late, the end of a tunnel must not end what was issued since: that is of the next session.
+    .$if(closedAt !== null, (query) =>
+      query.where('hard_limit', '<=', sql<Date>`${closedAt}::timestamptz + ${PERSONAL_HOURS} * interval '1 hour'`),
+    )
     .where('valid_until', 'is distinct from', until)
     .where('personal_user_id', 'in', (e) =>
       e.selectFrom('personal_user').select('id').where('addon_id', '=', addonId).where('suffix', '=', suffix),
