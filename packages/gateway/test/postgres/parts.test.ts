@@ -5,6 +5,8 @@ import { FailureLimit } from '../../src/postgres/login/failure-limit.js';
 import { Refused, refusals } from '../../src/postgres/refusals.js';
 import { CustomSettings } from '../../src/postgres/session/custom-settings.js';
 import { Teardowns } from '../../src/postgres/session/teardowns.js';
+import { UnnamedStatement } from '../../src/postgres/session/unnamed-statement.js';
+import { BodyCapture } from '../../src/postgres/wire/body-capture.js';
 import { errorFields } from '../../src/postgres/wire/error-response.js';
 
 describe('the failure limit', () => {
@@ -52,11 +54,67 @@ describe('custom settings', () => {
     expect(see(text)).toEqual({ names, uncertain });
   });
 
+  test.each([
+    ['one long word', 'x'.repeat(64_000)],
+    ['bytea in hex', '0a1f'.repeat(16_000)],
+    ['quotes', '"a"'.repeat(21_000)],
+    ['one open quote', `"${'x'.repeat(64_000)}`],
+  ])('looks at texts of %s in passing: a text that took seconds would stop every tunnel', (_what, long) => {
+    // Each of these took 2 to 15 s when the cost grew with the square of the length; the test's time limit ends that.
+    for (let i = 0; i < 20; i++) {
+      expect(see(`SELECT set_config('app.x', '1', false) -- ${long}`).names).toContain('app.x');
+    }
+  });
+
+  test('finds names behind digits, among quotes and behind open ones', () => {
+    expect(see(`SET /**/ 12app.x = 1`).names).toEqual(['app.x']);
+    expect(see(`SELECT 'a 5" disk', set_config('app.x', '1', false), "b c" -- "d`).names).toEqual(['app.x']);
+  });
+
   test('says so when there are more names than it keeps', () => {
     const texts = Array.from({ length: 501 }, (_, i) => `SET app.n${i} = 1`);
     expect(see(...texts.slice(1)).uncertain).toBe(false);
     expect(see(...texts).uncertain).toBe(true);
   });
+});
+
+describe('the unnamed statement', () => {
+  const unnamed = (bytes: number) => Buffer.alloc(bytes);
+
+  test('holds little of what a server that skips to the next Sync never answers', () => {
+    const statement = new UnnamedStatement();
+    for (let i = 0; i < 100; i++) statement.parsed(0, unnamed(60_000));
+    expect(statement.pendingBytes).toBeLessThanOrEqual(256 * 1024);
+    for (let i = 0; i < 100; i++) statement.complete();
+    expect([statement.parse, statement.pendingBytes]).toEqual(['unknown', 0]);
+    statement.parsed(1, unnamed(60_000));
+    statement.ready(1, true);
+    expect([statement.parse, statement.pendingBytes]).toEqual([null, 0]);
+  });
+
+  test('is unknown for good after more Parses at once than it follows', () => {
+    const statement = new UnnamedStatement();
+    for (let i = 0; i < 4096; i++) statement.parsed(0, null);
+    statement.ready(0, true);
+    expect(statement.parse).toBeNull();
+    for (let i = 0; i < 4097; i++) statement.parsed(1, null);
+    statement.ready(1, true);
+    expect(statement.parse).toBe('unknown');
+  });
+});
+
+test('a body that comes in single bytes is whole, and costs no more than its own size', () => {
+  const bytes = Buffer.from(Array.from({ length: 64 * 1024 }, (_, i) => i % 251));
+  const captures = Array.from({ length: 20 }, () => new BodyCapture(bytes.length));
+  const { heapUsed } = process.memoryUsage();
+  for (const capture of captures) {
+    capture.begin(bytes.length);
+    for (let i = 0; i < bytes.length - 1; i++) capture.take(bytes, i, i + 1);
+  }
+  // Kept as pieces they took some 150 MiB.
+  expect(process.memoryUsage().heapUsed - heapUsed).toBeLessThan(50 * 1024 * 1024);
+  const bodies = captures.map((capture) => capture.take(bytes, bytes.length - 1, bytes.length));
+  expect(bodies.every((body) => body?.equals(bytes))).toBe(true);
 });
 
 describe('access', () => {

@@ -1,9 +1,13 @@
 /** More distinct names than any application has; beyond, what is set counts as unknown. */
 const MAX_NAMES = 500;
 
-const IDENTIFIER = String.raw`(?:[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*|"(?:[^"]|"")+")`;
+const WORD = String.raw`[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*`;
+/** Bounded, so that text full of quotes costs no square of its length; PostgreSQL cuts identifiers at 63 bytes. */
+const QUOTED = '"(?:[^"]|""){1,128}"';
+const IDENTIFIER = `(?:${WORD}|${QUOTED})`;
 const DOTTED = `${IDENTIFIER}(?:\\.${IDENTIFIER})+`;
-const ANY_DOTTED = new RegExp(DOTTED, 'g');
+/** Takes words without a dot, too, and so passes them in one step: trying anew at each of their letters costs seconds. */
+const ANY_DOTTED = new RegExp(String.raw`${WORD}(?:\.${IDENTIFIER})*|${QUOTED}(?:\.${IDENTIFIER})+`, 'g');
 const SET_DOTTED = new RegExp(String.raw`\bset\s+(?:session\s+|local\s+)?(${DOTTED})`, 'gi');
 /** Where a name may stand elsewhere than right behind SET. */
 const INDIRECT = /set_config|execute|\/\*|--/i;
@@ -36,7 +40,10 @@ export class CustomSettings {
     const text = body.toString('utf8');
     if (COMPUTED.test(text)) this.#uncertain = true;
     const found = INDIRECT.test(text) ? text.matchAll(ANY_DOTTED) : text.matchAll(SET_DOTTED);
-    for (const match of found) this.#add(match[1] ?? match[0]);
+    for (const match of found) {
+      const name = match[1] ?? match[0];
+      if (name.includes('.')) this.#add(name);
+    }
   }
 
   #add(name: string): void {
