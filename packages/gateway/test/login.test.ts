@@ -20,7 +20,7 @@ const user: TunnelUser = {
 };
 
 /** Lets one signed request through the login and tells what became of it. */
-function attempt(hashAlgo: string | undefined, username = 'alice') {
+function attempt(hashAlgo: string | undefined, username = 'alice', algo = 'ssh-rsa') {
   const seen = { accepted: false, rejected: false, failures: 0, opened: 0 };
   const login = new Login({
     directory: () => new UserDirectory([user]),
@@ -37,7 +37,7 @@ function attempt(hashAlgo: string | undefined, username = 'alice') {
   const request = {
     username,
     method: 'publickey',
-    key: { algo: 'ssh-rsa', data: key instanceof Error ? Buffer.alloc(0) : key.getPublicSSH() },
+    key: { algo, data: key instanceof Error ? Buffer.alloc(0) : key.getPublicSSH() },
     hashAlgo,
     blob,
     signature,
@@ -57,7 +57,9 @@ test('an RSA signature with SHA-2 opens the tunnel', () => {
 });
 
 test('a right RSA signature with SHA-1 is refused', () => {
-  expect(attempt(undefined)).toEqual({ accepted: false, rejected: true, failures: 1, opened: 0 });
+  const refused = { accepted: false, rejected: true, failures: 1, opened: 0 };
+  expect(attempt(undefined)).toEqual(refused);
+  for (const algo of ['ssh-ed25519', 'rsa-sha2-999', '']) expect(attempt(undefined, 'alice', algo)).toEqual(refused);
 });
 
 test('a right signature under a name that does not exist is refused', () => {

@@ -1,7 +1,7 @@
 import type { GatewayLimits, TunnelUser } from '@borealis/contract';
 import type { AuthContext, PublicKeyAuthContext } from 'ssh2';
 import type { Cut } from './cuts.js';
-import { acceptableKey, verifySignature } from './public-keys.js';
+import { acceptableKey, isRsa, verifySignature } from './public-keys.js';
 import type { UserDirectory } from './user-directory.js';
 
 /** What a login needs of the connection and the door around it. */
@@ -52,9 +52,10 @@ export class Login {
   }
 
   #publicKey(request: PublicKeyAuthContext): void {
-    const { algo, data } = request.key;
-    // SHA-1 signatures can be forged; ssh2 tells them by the absence of a hash name.
-    const usable = !(algo === 'ssh-rsa' && request.hashAlgo === undefined) && acceptableKey(data) === undefined;
+    const { data } = request.key;
+    // SHA-1 signatures can be forged; ssh2 tells them by the absence of a hash name. The key itself says that it is RSA:
+    // the algorithm that the request names is the client's word, and ssh2 would check SHA-1 under any other name, too.
+    const usable = !(isRsa(data) && request.hashAlgo === undefined) && acceptableKey(data) === undefined;
     const user = this.around.directory().find(request.username, data);
     const allowed = usable && user !== undefined && !this.#expired(user);
     if (!request.signature) this.#answerOffer(request, allowed);

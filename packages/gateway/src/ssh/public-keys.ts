@@ -27,6 +27,11 @@ function bitLength(mpint: Buffer): number {
   return start === -1 ? 0 : (mpint.length - start) * 8 - Math.clz32(mpint[start] ?? 0) + 24;
 }
 
+/** True for an RSA key in wire form. */
+export function isRsa(key: Buffer): boolean {
+  return fields(key)?.[0]?.toString('latin1') === 'ssh-rsa';
+}
+
 /** Undefined when a public key in wire form may be used here; otherwise why not. Looks at form and size only. */
 export function acceptableKey(key: Buffer): string | undefined {
   if (key.length > MAX_KEY_BYTES) return 'it is too large';
