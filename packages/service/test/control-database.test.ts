@@ -70,7 +70,7 @@ test('another master key is refused at start', async () => {
 
 test('ports are unique over all add-ons, in their range and fixed, however many ask at once', async () => {
   const { pool } = await start();
-  const db = openDatabase({ ...pool.options, max: 10 }, () => {});
+  const db = openDatabase({ ...pool.options, password: pool.options.password, max: 10 }, () => {});
   try {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 12 }), async (count) => {

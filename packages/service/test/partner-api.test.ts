@@ -97,3 +97,26 @@ test('removal is accepted once and gone after that; a late copy of the first req
   expect((await pool.query('select from addon')).rowCount).toBe(0);
   expect(engine.clusters.size).toBe(0);
 });
+
+test('a request that is still under way when the platform takes it back makes nothing', async () => {
+  const { service, platform, pool, engine } = await start();
+  const request = provisionRequest(platform);
+  let goOnWith = () => {};
+  const hanging = new Promise<void>((resolve) => {
+    engine.before = () =>
+      new Promise<void>((goOn) => {
+        goOnWith = goOn;
+        resolve();
+      });
+  });
+  const late = provision(service, request);
+  await hanging;
+  expect((await deprovision(service, request.uuid)).statusCode).toBe(410);
+  goOnWith();
+  expect([(await late).statusCode, (await late).json().message]).toEqual([
+    422,
+    expect.stringMatching(/has been destroyed/),
+  ]);
+  expect((await pool.query('select from addon')).rowCount).toBe(0);
+  expect((await pool.query('select from strands.strand')).rowCount).toBe(0);
+});

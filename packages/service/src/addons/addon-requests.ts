@@ -44,6 +44,7 @@ export class AddonRequests {
     const checked = checkRequest(request, { majors: await this.#majors(), regions });
     const logInputUrl = request.log_input_url ? new Secret(request.log_input_url) : null;
     await db.transaction(async (tx) => {
+      await lockId(tx, request.uuid);
       const addon = { id: request.uuid, name: request.name, logInputUrl, ...checked };
       if (!(await insertAddon(tx, vault, addon))) return;
       await refuseDestroyed(tx, addon.id);
@@ -77,17 +78,23 @@ export class AddonRequests {
   /** Starts the removal, wherever the provisioning stands. Throws `gone` when it was asked for before or there is no such add-on. */
   async deprovision(id: string): Promise<void> {
     const { db, strands } = this.parts;
-    await db.transaction(async (tx) => {
+    const isTaken = await db.transaction(async (tx) => {
+      await lockId(tx, id);
       const marked = await tx.sql
         .updateTable('addon')
         .set({ destroy_requested_at: sql<Date>`now()` })
         .where('id', '=', id)
         .where('destroy_requested_at', 'is', null)
         .executeTakeFirst();
-      if (marked.numUpdatedRows === 0n) throw new AppError('gone');
+      if (marked.numUpdatedRows === 0n) {
+        await recordRefusal(tx, id);
+        return false;
+      }
       await recordEvent(tx.sql, { addonId: id, type: 'addon-destroy-requested' });
       await strands.signal(tx.client, id, 'destroy');
+      return true;
     });
+    if (!isTaken) throw new AppError('gone');
   }
 
   /** An engine that cannot say what it has must not keep requests from being taken: the strand waits for it. */
@@ -103,6 +110,21 @@ export class AddonRequests {
 
 function codeOf({ oauth_grant }: ProvisionRequest): Secret | null {
   return oauth_grant ? new Secret(oauth_grant.code) : null;
+}
+
+/** Until the transaction ends: provision and deprovision of one id happen in one order, also before there is a row to lock. */
+async function lockId(tx: Transaction, id: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${id}, 0))`.execute(tx.sql);
+}
+
+/** The platform forgets what it was told to be gone, so a provision request that is still on its way must find this and not an empty place. */
+async function recordRefusal(tx: Transaction, id: string): Promise<void> {
+  if (await findAddon(tx, id)) return;
+  await tx.sql
+    .insertInto('event')
+    .values({ addon_id: id, type: 'addon-destroyed', attributes: '{}', dedup_key: `${id}/destroyed` })
+    .onConflict((conflict) => conflict.column('dedup_key').doNothing())
+    .execute();
 }
 
 /** A late copy of a request must not bring back what has been destroyed since. */
