@@ -32,6 +32,9 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
       for (const session of runtime.sessions) {
         if (roles.includes(session.parts.claim.role)) session.end(new Refused('administrator'));
       }
+      for (const [login, role] of runtime.opening) {
+        if (roles.includes(role)) login.abort(new Refused('administrator'));
+      }
     },
     get sessions() {
       return runtime.sessions.size;

@@ -19,8 +19,8 @@ export class Runtime {
   mockSecret!: Buffer;
   limits!: GatewayConfig['limits'];
   closing = false;
-  /** Logins past the password whose server process is being opened: they count against the limit of sessions. */
-  opening = 0;
+  /** Logins past the password whose server process is being opened, with their roles: they count as sessions. */
+  readonly opening = new Map<AbortController, string>();
   readonly sessions = new Set<Session>();
   readonly cancelKeys = new CancelKeys();
   readonly teardowns = new Teardowns();

@@ -1,8 +1,16 @@
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Secret } from '@borealis/contract';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ClientExchange, SaltedPasswords } from '../../src/postgres/scram/client-exchange.js';
 import { errorFields } from '../../src/postgres/wire/error-response.js';
-import { startupMessage } from '../../src/postgres/wire/messages.js';
+import { saslInitialResponse, saslResponse, startupMessage } from '../../src/postgres/wire/messages.js';
+import { PacketReader } from '../../src/postgres/wire/packet-reader.js';
 import {
   clientOptions,
   connected,
@@ -64,6 +72,40 @@ describe('a password', () => {
     expect(await refusal(clientOptions(alpha, 'app_rw_alpha', { database: 'app_rw_alpha' }))).toEqual(
       says('app_rw_alpha'),
     );
+  });
+
+  test('that is revoked while its login is under way is none any more', async () => {
+    const other = await house.withConfig({});
+    const { port } = await other.door('alpha');
+    const socket = await directTls(port);
+    const reader = new PacketReader(socket, AbortSignal.timeout(60_000));
+    const exchange = new ClientExchange(new SaltedPasswords(new Secret(PASSWORDS.app_rw_alpha!)));
+    socket.write(startupMessage(Object.entries({ user: 'app_rw_alpha', database: 'alpha' })));
+    await reader.message(10_000);
+    socket.write(saslInitialResponse('SCRAM-SHA-256', exchange.clientFirst));
+    const challenge = (await reader.message(10_000)).body.toString('utf8', 4);
+    const roles = other.config.roles.map((role) => ({ ...role, verifiers: role.verifiers.slice(-1) }));
+    other.front.reload({ ...other.config, roles });
+    socket.write(saslResponse(await exchange.clientFinal(challenge)));
+    const answer = await reader.message(10_000);
+    expect([answer.type, errorFields(answer.body).get('C')]).toEqual(['E', '28P01']);
+    socket.destroy();
+    await (await connected(port, 'app_rw_alpha', { password: NEW_PASSWORD })).end();
+  });
+
+  test('lets nobody in whose role is closed while the server is being reached', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'bgs-'));
+    let reached = 0;
+    const silent = createServer(() => void reached++);
+    await once(silent.listen(join(directory, '.s.PGSQL.5432')), 'listening');
+    const other = await house.withConfig({ primary: { socketDirectory: directory, port: 5432 } });
+    const refused = refusal(clientOptions((await other.door('alpha')).port));
+    await until(() => reached > 0, 'the server is reached');
+    other.front.closeRoles(['app_rw_beta']);
+    other.front.closeRoles(['app_rw_alpha']);
+    expect(await refused).toMatchObject({ code: '57P01' });
+    silent.close();
+    await rm(directory, { recursive: true });
   });
 
   test('that has run out, or that is none at all, gets that answer, too', async () => {

@@ -9,12 +9,14 @@ const MAX_SASL_MESSAGE = 1024;
 
 /**
  * Asks the client for its password by SCRAM. Returns what proves to the client that we know it, too (AuthenticationSASLFinal,
- * to be sent when the login succeeds as a whole), or null if the password was wrong.
+ * to be sent when the login succeeds as a whole), or null if the password was wrong. `keys`: those of the challenge that
+ * are still valid when the answer has come.
  */
 export async function authenticate(
   stream: Duplex,
   reader: PacketReader,
   challenge: ScramChallenge,
+  keys: () => ScramChallenge['keys'],
   binding: Buffer | null,
 ): Promise<Buffer | null> {
   const offered = binding ? [SCRAM_PLUS, SCRAM] : [SCRAM];
@@ -23,7 +25,7 @@ export async function authenticate(
   if (!offered.includes(mechanism)) throw new Refused('scram_malformed', 'the mechanism was not offered');
   const exchange = new ServerExchange(mechanism, data, challenge, binding);
   stream.write(authentication.saslContinue(exchange.serverFirst));
-  const final = exchange.finish((await saslMessage(reader)).toString('utf8'));
+  const final = exchange.finish((await saslMessage(reader)).toString('utf8'), keys());
   return final === null ? null : authentication.saslFinal(final);
 }
 

@@ -80,6 +80,7 @@ export class Login {
     const place = this.runtime.places.of(this.target);
     const backend = await this.#openBackend(place, request);
     if (
+      this.#abort.signal.aborted ||
       this.runtime.closing ||
       !this.runtime.access.allows(claim) ||
       !this.runtime.places.current(this.target, place)
@@ -96,8 +97,10 @@ export class Login {
     const { tunnelUser, role } = claim;
     if (loginFailures.blocked(tunnelUser, role)) throw new Refused('too_many_failures', role);
     const challenge = makeChallenge(mockSecret, role, access.verifiers(claim));
+    // The client may take its time to answer: what counts are the passwords that are valid when it does.
+    const current = () => makeChallenge(mockSecret, role, this.runtime.access.verifiers(claim)).keys;
     const { stream, reader } = this.#negotiation;
-    const proof = await authenticate(stream, reader, challenge, this.#tls.binding);
+    const proof = await authenticate(stream, reader, challenge, current, this.#tls.binding);
     // Asked of the configuration that is in force by now.
     if (proof === null || !this.runtime.access.allows(claim) || this.runtime.access.expired(claim)) {
       loginFailures.failed(tunnelUser, role);
@@ -110,12 +113,12 @@ export class Login {
   async #openBackend(place: Place, request: StartUpRequest) {
     const { runtime } = this;
     const limit = runtime.limits.sessions;
-    if (runtime.sessions.size + runtime.opening >= limit) throw new Refused('too_many_sessions', String(limit));
-    runtime.opening++;
+    if (runtime.sessions.size + runtime.opening.size >= limit) throw new Refused('too_many_sessions', String(limit));
+    runtime.opening.set(this.#abort, request.role);
     try {
       return await openBackend(place, request.forServer, this.#abort.signal);
     } finally {
-      runtime.opening--;
+      runtime.opening.delete(this.#abort);
     }
   }
 

@@ -45,15 +45,15 @@ export class ServerExchange {
     return this.#serverFirst;
   }
 
-  /** Checks the client's proof: the server's final message if a key matched, else null. Throws `Refused` where the message lies. */
-  finish(clientFinal: string): string | null {
+  /** Checks the client's proof against `keys`: the server's final message if one matched, else null. Throws `Refused` where the message lies. */
+  finish(clientFinal: string, keys = this.challenge.keys): string | null {
     const { c, r, p } = attributes(clientFinal, ['c', 'r', 'p']);
     this.#checkBinding(c);
     if (r !== this.#nonce) throw new Refused('scram_malformed', 'the nonce is not the one of this exchange');
     const proof = Buffer.from(p, 'base64');
     if (proof.length !== 32) throw new Refused('scram_malformed', 'a proof has 32 bytes');
     const authMessage = `${this.#first.bare},${this.#serverFirst},${clientFinal.slice(0, clientFinal.lastIndexOf(',p='))}`;
-    const matched = this.challenge.keys.map((key) => ({ key, ok: proves(proof, key.storedKey, authMessage) }));
+    const matched = keys.map((key) => ({ key, ok: proves(proof, key.storedKey, authMessage) }));
     const key = matched.find(({ ok }) => ok)?.key;
     return key ? `v=${createHmac('sha256', key.serverKey).update(authMessage).digest('base64')}` : null;
   }
