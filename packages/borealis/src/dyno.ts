@@ -1,20 +1,9 @@
-import { spawn, spawnSync } from 'node:child_process';
-import {
-  accessSync,
-  chmodSync,
-  chownSync,
-  constants,
-  cpSync,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { guardSlug } from './dyno-guard.js';
+import { fillSlug, makeSlug, removeSlug } from './dyno-slug.js';
 import { ensureDynoUser } from './dyno-user.js';
 import { Failure } from './failure.js';
-import { PROJECT } from './local-settings.js';
 import type { PlatformClient } from './platform-client.js';
 
 export interface DynoRequest {
@@ -24,8 +13,6 @@ export interface DynoRequest {
   slug?: string;
   /** `capture` keeps what the command prints instead of showing it. */
   output: 'inherit' | 'capture';
-  /** The service's CA file, which a dyno elsewhere gets with the tunnel's config var. */
-  caFile?: string;
 }
 
 export interface DynoResult {
@@ -34,44 +21,17 @@ export interface DynoResult {
   stderr: string;
 }
 
-const BUILDPACK = join(PROJECT, 'packages/buildpack');
-
 /** What a dyno starts with: the slug's profile scripts sourced, then the command in the same process. */
 const START =
   'cd "$BOREALIS_DYNO_DIRECTORY" && unset BOREALIS_DYNO_DIRECTORY && for f in "$HOME"/.profile.d/*.sh; do . "$f"; done; exec "$@"';
 
-function chownTree(path: string, user: { uid: number; gid: number }): void {
-  chownSync(path, user.uid, user.gid);
-  if (!lstatSync(path).isDirectory()) return;
-  for (const name of readdirSync(path)) chownTree(join(path, name), user);
-}
-
-/** Builds a slug as the platform would: the app's files, then the buildpack's compile step. */
-function buildSlug(request: DynoRequest, user: { uid: number; gid: number } | null): string {
-  const slug = mkdtempSync(join(tmpdir(), 'dyno-'));
-  if (request.slug) cpSync(request.slug, slug, { recursive: true, dereference: true });
-  const empty = mkdtempSync(join(tmpdir(), 'dyno-cache-'));
-  const compiled = spawnSync(join(BUILDPACK, 'bin/compile'), [slug, empty, empty], { encoding: 'utf8' });
-  rmSync(empty, { recursive: true, force: true });
-  if (compiled.status !== 0)
-    throw new Failure(`The buildpack could not be applied: ${compiled.stderr || compiled.error?.message}`);
-  chmodSync(slug, 0o700);
-  if (user) chownTree(slug, user);
-  return slug;
-}
-
-function canEnter(directory: string): boolean {
-  try {
-    accessSync(directory, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
+/** The dyno has a session of its own, so what a terminal or a supervisor tells us is told to all of its processes. */
+const PASSED_ON = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGWINCH'] as const;
 
 /**
  * Runs a command the way a dyno would: nothing of this environment but PATH, the app's config vars, the buildpack's start-up
- * script, then the command; as a user of its own when we are root. Resolves with the command's exit status.
+ * script, then the command; in a session of its own, as a user of its own when we are root. Resolves with the command's exit
+ * status. Nothing of it stays, also when this process is killed.
  */
 export async function runDyno(platform: PlatformClient, request: DynoRequest): Promise<DynoResult> {
   const config = await platform.request<Record<string, string>>(
@@ -79,37 +39,39 @@ export async function runDyno(platform: PlatformClient, request: DynoRequest): P
     `/apps/${encodeURIComponent(request.app)}/config-vars`,
   );
   const user = ensureDynoUser();
-  const slug = buildSlug(request, user);
-  const name = `run.${1000 + (process.pid % 9000)}`;
+  const slug = makeSlug();
+  const guard = guardSlug(slug);
   try {
-    return await start(request, slug, user, {
-      PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
-      ...(process.env.TERM ? { TERM: process.env.TERM } : {}),
-      LANG: 'C.UTF-8',
-      ...config,
-      HOME: slug,
-      DYNO: name,
-      PORT: process.env.PORT ?? '5000',
-      BOREALIS_DYNO_DIRECTORY: request.slug || user ? slug : process.cwd(),
-      ...(request.caFile && canEnter(request.caFile) ? {} : {}),
+    fillSlug(slug, request.slug, user);
+    const child = spawn('bash', ['-c', START, 'dyno', ...request.command], {
+      cwd: slug,
+      env: environment(config, slug, request.slug || user ? slug : process.cwd()),
+      stdio: request.output === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...(user ?? {}),
     });
+    guard.watch(child);
+    return await finished(child);
   } finally {
-    rmSync(slug, { recursive: true, force: true });
+    removeSlug(slug);
+    guard.end();
   }
 }
 
-function start(
-  request: DynoRequest,
-  slug: string,
-  user: { uid: number; gid: number } | null,
-  env: Record<string, string>,
-): Promise<DynoResult> {
-  const child = spawn('bash', ['-c', START, 'dyno', ...request.command], {
-    cwd: slug,
-    env,
-    stdio: request.output === 'inherit' ? 'inherit' : ['ignore', 'pipe', 'pipe'],
-    ...(user ?? {}),
-  });
+function environment(config: Record<string, string>, slug: string, directory: string): Record<string, string> {
+  return {
+    PATH: process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin',
+    ...(process.env.TERM ? { TERM: process.env.TERM } : {}),
+    LANG: 'C.UTF-8',
+    ...config,
+    HOME: slug,
+    DYNO: `run.${1000 + (process.pid % 9000)}`,
+    PORT: process.env.PORT ?? '5000',
+    BOREALIS_DYNO_DIRECTORY: directory,
+  };
+}
+
+function finished(child: ChildProcess): Promise<DynoResult> {
   let stdout = '';
   let stderr = '';
   child.stdout?.on('data', (chunk) => {
@@ -118,13 +80,21 @@ function start(
   child.stderr?.on('data', (chunk) => {
     stderr += chunk;
   });
-  const ignore = (): void => {};
-  process.on('SIGINT', ignore);
+  const passOn = (signal: NodeJS.Signals): void => {
+    try {
+      if (child.pid) process.kill(-child.pid, signal);
+    } catch {
+      // It is gone.
+    }
+  };
+  for (const signal of PASSED_ON) process.on(signal, passOn);
   return new Promise<DynoResult>((resolve, reject) => {
     child.once('error', (error) => reject(new Failure(`bash could not be started: ${error.message}`)));
     // 'close' would wait for the tunnel's processes, which hold the same pipes a moment longer.
     child.once('exit', (code, signal) =>
-      setTimeout(() => resolve({ status: code ?? (signal ? 128 : 1), stdout, stderr }), 50),
+      setTimeout(() => resolve({ status: code ?? 128 + constants.signals[signal!], stdout, stderr }), 50),
     );
-  }).finally(() => process.off('SIGINT', ignore));
+  }).finally(() => {
+    for (const signal of PASSED_ON) process.off(signal, passOn);
+  });
 }

@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Failure } from './failure.js';
 
 export interface SupervisedProcess {
   readonly name: string;
+  /** Resolves when it is up for the first time; rejects with a `Failure` when its very first start fails. */
+  readonly ready: Promise<void>;
   /** The process at this moment, for tests that kill it. */
   readonly pid: number | undefined;
-  /** Asks it to end and waits; after `seconds` it is killed. It is not started again. */
+  /** Asks it to end, also in the midst of a start, and waits; after `seconds` it is killed. It is not started again. */
   stop(seconds: number): Promise<void>;
 }
 
@@ -23,10 +26,10 @@ function firstWord(child: ChildProcess, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('message', (message: { ready?: true; failed?: string }) => {
       if (message.ready) resolve();
-      else reject(new Error(message.failed ?? `${name} could not start`));
+      else reject(new Failure(message.failed ?? `The ${name} process could not start.`));
     });
     child.once('exit', (code, signal) =>
-      reject(new Error(`the ${name} process ended before it was ready (${signal ?? `status ${code}`})`)),
+      reject(new Failure(`The ${name} process ended before it was ready (${signal ?? `status ${code}`}).`)),
     );
     child.once('error', reject);
   });
@@ -34,9 +37,9 @@ function firstWord(child: ChildProcess, name: string): Promise<void> {
 
 /**
  * Starts a process and keeps it running: after a death it is started again within two seconds, for as long as it takes.
- * Rejects when the very first start fails.
+ * Only the very first start is not repeated when it fails.
  */
-export async function supervise(options: Options): Promise<SupervisedProcess> {
+export function supervise(options: Options): SupervisedProcess {
   let stopping = false;
   let child = launch();
   let gone = exited(child);
@@ -75,14 +78,14 @@ export async function supervise(options: Options): Promise<SupervisedProcess> {
     }
   }
 
-  await firstWord(child, options.name).catch((error) => {
+  const ready = firstWord(child, options.name);
+  const running = ready.then(keepRunning, () => {
     stopping = true;
     child.kill('SIGKILL');
-    throw error;
   });
-  const running = keepRunning();
   return {
     name: options.name,
+    ready,
     get pid() {
       return child.pid;
     },

@@ -7,6 +7,7 @@ import { createEngineClient, keeperSocket } from '@borealis/engine-local';
 import type { Config } from './config.js';
 import { writeDurably } from './durable-file.js';
 import { type Environment, writeEnvironment } from './env-file.js';
+import { Failure } from './failure.js';
 import { ensureHome, lockHome } from './home.js';
 import { OperatorClient } from './operator-client.js';
 import { PlatformClient } from './platform-client.js';
@@ -25,6 +26,9 @@ export interface UpOptions {
   guided: boolean;
 }
 
+/** The exit status of shells for what Ctrl+C ended. */
+const INTERRUPTED = 130;
+
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
@@ -32,13 +36,19 @@ const say = (line: string): void => {
 /** Everything that runs, and the way to end it in the right order: who asks first, then what is asked. */
 class Installation {
   readonly #processes: SupervisedProcess[] = [];
+  #stopping = false;
 
   async start(name: 'keeper' | 'platform' | 'service', env: NodeJS.ProcessEnv): Promise<void> {
+    if (this.#stopping) throw new Failure('Stopped before everything was up.');
     const module = fileURLToPath(new URL(`./processes/${name}.js`, import.meta.url));
-    this.#processes.unshift(await supervise({ name, module, env, onRestart: say }));
+    const process = supervise({ name, module, env, onRestart: say });
+    this.#processes.unshift(process);
+    await process.ready;
   }
 
+  /** Ends what runs and what is just being started; nothing is started any more. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const process of this.#processes) await process.stop(60);
   }
 }
@@ -120,20 +130,26 @@ async function giveTour(
   await writeDurably(join(config.home, 'tour.done'), new Date().toISOString());
 }
 
-/** Resolves at the first SIGINT or SIGTERM; further ones are ignored while things are being stopped in order. */
+/** Aborted by the first signal to end; further ones are ignored while things are being stopped in order. */
 function untilStopped(): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+  // A terminal that was closed can be told nothing more, which must not keep us from stopping.
+  for (const output of [process.stdout, process.stderr]) output.on('error', () => {});
   return stop.signal;
 }
 
-/** Rejects as soon as the user wants to stop, so that a long step does not hold him. */
+/** Resolves with the work, or as soon as the user wants to stop, so that a long step does not hold him. */
 function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 'stopped'> {
-  return Promise.race([
-    work,
-    new Promise<'stopped'>((resolve) => signal.addEventListener('abort', () => resolve('stopped'), { once: true })),
-  ]);
+  const stopped = new Promise<'stopped'>((resolve) => {
+    if (signal.aborted) resolve('stopped');
+    else signal.addEventListener('abort', () => resolve('stopped'), { once: true });
+  });
+  return Promise.race([work, stopped]);
 }
+
+/** How long a tour that was interrupted may take to remove what it made. */
+const TIDY_SECONDS = 5;
 
 /** Starts everything on this machine and stays; returns the exit status. */
 export async function up({ config: wanted, once, guided }: UpOptions): Promise<number> {
@@ -145,6 +161,7 @@ export async function up({ config: wanted, once, guided }: UpOptions): Promise<n
   const unlock = await lockHome(home);
   const installation = new Installation();
   const environmentFile = join(home, 'env');
+  let running: Promise<void> = Promise.resolve();
   try {
     await rm(environmentFile, { force: true });
     const ports = await choosePorts(home, { platform: wanted.platformPort, api: wanted.apiPort });
@@ -168,12 +185,16 @@ export async function up({ config: wanted, once, guided }: UpOptions): Promise<n
       showHowToGoOn(environmentFile);
       await showEvents(operator, stopped);
     };
-    await orStopped(work(), stopped);
-    return 0;
+    running = work();
+    const end = await orStopped(running, stopped);
+    // Status 0 of --once means that every step worked.
+    return once && end === 'stopped' ? INTERRUPTED : 0;
   } finally {
     await rm(environmentFile, { force: true });
     say('Stopping…');
     await installation.stop();
+    await Promise.race([running.catch(() => {}), sleep(TIDY_SECONDS * 1000)]);
+    await rm(environmentFile, { force: true });
     await unlock();
     say('Stopped. The data is kept.');
   }

@@ -5,7 +5,9 @@ import { PROJECT, processConfig } from '../local-settings.js';
 import { openLog } from '../log.js';
 import { runProcess } from './run.js';
 
-await runProcess(async () => {
+await runProcess(start, { finishStart: true });
+
+async function start() {
   const config = processConfig();
   const keeper = await startKeeper({
     home: config.home,
@@ -18,4 +20,4 @@ await runProcess(async () => {
     log: openLog(config.home, 'keeper'),
   });
   return { stop: () => keeper.stop({ clusters: true }) };
-});
+}

@@ -1,0 +1,64 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { isAlive, startTimeOf } from '../src/process-identity.js';
+
+const CLI = join(import.meta.dirname, '../dist/cli.js');
+
+// Only an app's config vars are asked for, and this app has none: no tunnel, and nothing else of a platform.
+const platform = createServer((_, response) => response.end('{}'));
+beforeAll(() => new Promise<void>((resolve) => void platform.listen(0, '127.0.0.1', resolve)));
+afterAll(() => void platform.close());
+
+let temporary: string;
+beforeEach(() => {
+  temporary = mkdtempSync(join(tmpdir(), 'dy-'));
+  chmodSync(temporary, 0o755);
+});
+afterEach(() => rmSync(temporary, { recursive: true, force: true }));
+
+/** Starts `borealis dyno` and waits until its command has told its process number. */
+async function dyno(script: string): Promise<{ cli: ChildProcess; pid: number; text: () => string }> {
+  const { port } = platform.address() as AddressInfo;
+  const command = ['bash', '-c', `echo "pid $$."; ${script}`];
+  const cli = spawn(process.execPath, [CLI, 'dyno', '-a', 'x', '--', ...command], {
+    env: { ...process.env, TMPDIR: temporary, PLATFORM_URL: `http://127.0.0.1:${port}`, HEROKU_API_KEY: 'x' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  cli.stdout!.on('data', (chunk) => {
+    text += chunk;
+  });
+  await expect.poll(() => text, { timeout: 20_000 }).toMatch(/pid \d+\./);
+  return { cli, pid: Number(/pid (\d+)/.exec(text)![1]), text: () => text };
+}
+
+const LOOP = 'while :; do sleep 0.05; done';
+
+test('a dyno has a process group of its own and hears the signals that we get', async () => {
+  const { cli, pid, text } = await dyno(`trap 'echo bye; exit 7' TERM; ${LOOP}`);
+  expect(() => process.kill(-pid, 0)).not.toThrow();
+  cli.kill('SIGTERM');
+  expect(await once(cli, 'exit')).toEqual([7, null]);
+  expect(text()).toContain('bye');
+  expect(readdirSync(temporary)).toEqual([]);
+});
+
+test('a command that a signal ended has the status that shells give it', async () => {
+  const { cli } = await dyno('kill -KILL $$');
+  expect(await once(cli, 'exit')).toEqual([137, null]);
+});
+
+test('when we are killed, the dyno ends and nothing of it stays', async () => {
+  const { cli, pid } = await dyno(LOOP);
+  const startTime = startTimeOf(pid);
+  expect(readdirSync(temporary)).not.toEqual([]);
+  cli.kill('SIGKILL');
+  await expect.poll(() => isAlive(pid, startTime), { timeout: 20_000 }).toBe(false);
+  await expect.poll(() => readdirSync(temporary), { timeout: 20_000 }).toEqual([]);
+});
