@@ -41,6 +41,24 @@ test('a stranger gets the same 404 for what there is and what there is not', asy
   expect((await ask('/addon-attachments')).body).toEqual([]);
 });
 
+test('whoever has an add-on only attached to his app can neither pass it on nor change it', async () => {
+  const world = await setUp();
+  for (const name of ['sushi', 'shared']) await world.app(name);
+  const addon = (await world.call('/apps/sushi/addons', { json: CREATE })).body;
+  await finishProvisioning(world.url, world.partner);
+  await world.call('/addon-attachments', { json: { addon: addon.name, app: 'shared' } });
+  const token = await world.user('guest@example.com');
+  await world.app('own', token);
+  await world.call('/apps/shared/collaborators', { json: { user: 'guest@example.com' } });
+  expect((await world.call(`/addons/${addon.name}`, { token })).status).toBe(200);
+  const attach = { json: { addon: addon.name, app: 'own' }, token };
+  expect(await world.call('/addon-attachments', attach)).toMatchObject({ status: 403, body: { id: 'forbidden' } });
+  const rename = { method: 'PATCH', json: { name: 'stolen-name' }, token };
+  expect((await world.call(`/apps/shared/addons/${addon.id}`, rename)).status).toBe(403);
+  await world.call('/apps/shared/collaborators/guest@example.com', { method: 'DELETE' });
+  expect((await world.call(`/addons/${addon.name}`, { token })).status).toBe(404);
+});
+
 test('a collaborator may change config and add-ons but not destroy, and sees an attached add-on', async () => {
   const world = await setUp();
   await world.app('sushi');

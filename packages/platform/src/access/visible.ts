@@ -60,3 +60,10 @@ export function requireApp(platform: Platform, principal: Principal, nameOrId: s
 export function requireOwner(app: App | undefined, principal: UserPrincipal, what: string): void {
   if (app?.ownerId !== principal.user.id) throw forbidden(`Only the owner of ${app?.name ?? 'the app'} may ${what}.`);
 }
+
+/** Refuses what nobody may do with an add-on that is only attached to an app of his: it belongs to the members of another. */
+export function requireAddonMember(platform: Platform, addon: Addon, principal: UserPrincipal, what: string): void {
+  const app = platform.store.get('apps', addon.appId);
+  if (!app || !isMember(app, principal.user.id))
+    throw forbidden(`Only who has access to the app that ${addon.name} belongs to may ${what}.`);
+}

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { person } from '../access/authenticate.js';
 import { actorOf, type UserPrincipal } from '../access/principal.js';
-import { requireApp, requireOwner, visibleAddons } from '../access/visible.js';
+import { requireAddonMember, requireApp, requireOwner, visibleAddons } from '../access/visible.js';
 import { createAddon, freeAddonName } from '../addons/create.js';
 import { addonsOn, requireAddon } from '../addons/find.js';
 import { beginDeprovision, putAddon } from '../addons/lifecycle.js';
@@ -111,6 +111,7 @@ export function addonRoutes(server: FastifyInstance, platform: Platform): void {
     const app = requireApp(platform, principal, param(request, 'app'));
     const addon = onApp(principal, app, param(request, 'addon'));
     const { name, plan } = body(request, change);
+    requireAddonMember(platform, addon, principal, 'change it');
     if (name !== undefined) rename(platform, addon, name);
     const renamed = platform.store.get('addons', addon.id)!;
     const message = plan === undefined ? null : await changePlan(platform, renamed, plan);

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { person } from '../access/authenticate.js';
 import { actorOf } from '../access/principal.js';
-import { attachmentsOf, requireApp, visibleAttachments } from '../access/visible.js';
+import { attachmentsOf, requireAddonMember, requireApp, visibleAttachments } from '../access/visible.js';
 import { planAttachment } from '../addons/attach.js';
 import { matchAttachments, requireAddon } from '../addons/find.js';
 import type { Platform } from '../context.js';
@@ -36,6 +36,7 @@ export function attachmentRoutes(server: FastifyInstance, platform: Platform): v
     const wanted = body(request, creation);
     const app = requireApp(platform, principal, wanted.app);
     const addon = requireAddon(platform, principal, wanted.addon);
+    requireAddonMember(platform, addon, principal, 'attach it');
     if (addon.state === 'deprovisioning') throw invalid(`${addon.name} is being removed.`);
     const names = { name: wanted.name ?? undefined, confirm: wanted.confirm ?? undefined };
     const attachment = planAttachment(platform, addon, app, names);
