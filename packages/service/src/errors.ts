@@ -27,6 +27,7 @@ export const ERRORS = {
   destroyed: { status: 422, sentence: () => 'This add-on has been destroyed and cannot be provisioned again.' },
   noPorts: { status: 503, sentence: () => 'The service has no room for another add-on. Try again later.' },
   gone: { status: 410, sentence: () => 'This add-on does not exist any more.' },
+  notParked: { status: 404, sentence: () => 'There is no parked workflow of this add-on.' },
   noAddon: { status: 404, sentence: () => 'This is not a Borealis Isolated Postgres add-on.' },
   noPrivateTunnel: {
     status: 404,

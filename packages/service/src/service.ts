@@ -87,7 +87,9 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   );
   const token = config.operatorToken;
   if (token) {
-    await app.register(operatorApi({ token, overview: new AddonOverview(db, strands, engine), events, metrics }));
+    await app.register(
+      operatorApi({ token, strands, overview: new AddonOverview(db, strands, engine), events, metrics }),
+    );
   }
   await app.ready();
   const delivery = new LogDelivery({ db, vault, grants, platform, metrics, log });

@@ -7,6 +7,7 @@ import {
   call,
   deprovision,
   type Harness,
+  OPERATOR,
   provision,
   provisionRequest,
   stepTo,
@@ -216,6 +217,25 @@ test('giving up is repeated after a crash, also when the platform has forgotten 
   await stepThrough(harness, request.uuid, null);
   expect(Number((await pool.query('select last_value from outcomes')).rows[0].last_value)).toBe(2);
   await expectNothingLeft(harness);
+});
+
+test('the operator wakes a parked workflow, and nobody else does', async () => {
+  const { service, platform, engine } = await start();
+  const request = provisionRequest(platform);
+  await provision(service, request);
+  await stepTo(service, request.uuid, 'applyAccess');
+  engine.before = (what) => {
+    if (what === 'applyAccess') throw new EngineError('internal', 'broken');
+  };
+  expect(await service.strands.step(request.uuid)).toMatchObject({ outcome: 'parked' });
+  engine.before = () => {};
+  const url = `/operator/addons/${request.uuid}/retry`;
+  const retry = (authorization: string) => service.app.inject({ method: 'POST', url, headers: { authorization } });
+  expect((await retry('Bearer wrong')).statusCode).toBe(401);
+  expect(await service.strands.step(request.uuid)).toBeNull();
+  expect((await retry(OPERATOR)).statusCode).toBe(204);
+  expect((await retry(OPERATOR)).statusCode).toBe(404);
+  await stepTo(service, request.uuid, 'serve');
 });
 
 test('a code that was used before stops the callbacks, not the database; a new code brings the add-on home', async () => {

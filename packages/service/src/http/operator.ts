@@ -1,4 +1,5 @@
 import { partnerError, type Secret } from '@borealis/contract';
+import type { Strands } from '@borealis/strands';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { AddonOverview } from '../addons/addon-overview.js';
@@ -45,16 +46,18 @@ const eventQuery = z.object({
 
 interface Parts {
   token: Secret;
+  strands: Strands;
   overview: AddonOverview;
   events: EventReader;
   metrics: Metrics;
 }
 
+const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics. */
-export function operatorApi({ token, overview, events, metrics }: Parts): FastifyPluginAsyncZod {
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; and a way to wake what is parked. */
+export function operatorApi({ token, strands, overview, events, metrics }: Parts): FastifyPluginAsyncZod {
   return async (app) => {
     app.setErrorHandler(errorHandler((message) => ({ message })));
     app.addHook('onRequest', async (request) => {
@@ -63,6 +66,15 @@ export function operatorApi({ token, overview, events, metrics }: Parts): Fastif
     });
     app.get('/operator/addons', { schema: { tags, response: { 200: z.array(addon), ...refusals } } }, () =>
       overview.list(),
+    );
+    // A parked workflow waits for this: its alarm comes every hour until then.
+    app.post(
+      '/operator/addons/:uuid/retry',
+      { schema: { tags, params, response: { 204: z.null(), 404: partnerError, ...refusals } } },
+      async (request, reply) => {
+        if (!(await strands.retry(request.params.uuid))) throw new AppError('notParked');
+        return reply.status(204).send(null);
+      },
     );
     const page = z.object({ events: z.array(event), cursor: z.string() });
     app.get(
