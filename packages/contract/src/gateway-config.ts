@@ -46,6 +46,8 @@ export const gatewayLimits = z.object({
   unauthenticatedConnections: z.number().default(100),
   unauthenticatedPerAddress: z.number().default(10),
   connections: z.number().default(1000),
+  /** Open tunnels of one user: an app has one for each of its dynos. */
+  tunnelsPerUser: z.number().default(250),
   authenticationRequests: z.number().default(30),
   badSignatures: z.number().default(6),
   channelsPerConnection: z.number().default(64),

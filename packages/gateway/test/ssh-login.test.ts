@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { GatewayDirectory } from './support/gateway-directory.js';
 import { GatewayProcess } from './support/gateway-process.js';
 import { echo, forward, login } from './support/ssh-client.js';
+import { waitFor } from './support/wait.js';
 
 let directory: GatewayDirectory;
 let gateway: GatewayProcess;
@@ -85,4 +86,24 @@ test.each([
 test.each(['chacha20-poly1305@openssh.com', 'aes256-cbc'] as const)('%s is not offered', async (cipher) => {
   const algorithms = { cipher: [cipher] };
   await expect(login(gateway.port, { privateKey: directory.alice.private, algorithms })).rejects.toThrow('cipher');
+});
+
+test('a user opens as many tunnels as the limit and no more, and others are not touched', async () => {
+  const small = new GatewayDirectory({ limits: { tunnelsPerUser: 2 } });
+  const tight = await GatewayProcess.start(small.path);
+  const enter = (username: 'alice' | 'bob') => login(tight.port, { username, privateKey: small[username].private });
+  const [first, second] = [await enter('alice'), await enter('alice')];
+  await expect(enter('alice')).rejects.toThrow();
+  const { tunnels, counters } = await tight.status();
+  expect(tunnels).toHaveLength(2);
+  expect(counters).toMatchObject({ 'cut_too-many-tunnels': 1, tunnels: 2 });
+  expect(counters.login_failures).toBeUndefined();
+  const other = await enter('bob');
+  first.end();
+  await waitFor('the first tunnel to end', async () => (await tight.status()).tunnels.length === 2);
+  const third = await enter('alice');
+  expect(await echo(third, 'hello')).toBe('hello');
+  for (const client of [second, third, other]) client.end();
+  await tight.destroy();
+  small.remove();
 });

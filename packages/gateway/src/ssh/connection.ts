@@ -24,6 +24,8 @@ export interface Door extends Pick<LoginSurroundings, 'directory' | 'now'> {
   count(label: string): void;
   delayFor(address: string, username: string): number;
   failed(address: string, username: string | null): void;
+  /** True when the user has as many tunnels open as he may. */
+  full(username: string): boolean;
   /** The connection has logged in: its tunnel is open. */
   opened(connection: Connection, tunnel: Tunnel): void;
   /** The connection is gone, for this reason; called once, whether it had logged in or not. */
@@ -174,6 +176,10 @@ export class Connection {
   }
 
   #openTunnel(user: TunnelUser): void {
+    if (this.door.full(user.username)) {
+      this.cut('too-many-tunnels');
+      return;
+    }
     clearTimeout(this.#grace);
     this.tunnel = { id: randomUUID(), user, address: this.address };
     this.door.opened(this, this.tunnel);

@@ -35,7 +35,7 @@ export const CUTS = {
   'reply-flood': { code: PROTOCOL_ERROR, level: 'warn', text: 'The client provoked too many replies at once.' },
   'auth-requests': { code: NO_MORE_AUTH_METHODS, level: 'info', text: 'The client tried to log in too often.' },
   'bad-signatures': { code: NO_MORE_AUTH_METHODS, level: 'warn', text: 'The client sent too many bad signatures.' },
-  'too-many-connections': { code: TOO_MANY_CONNECTIONS, level: 'warn', text: 'There are too many connections.' },
+  'too-many-tunnels': { code: TOO_MANY_CONNECTIONS, level: 'warn', text: 'The user has too many tunnels open.' },
   'user-closed': { code: BY_APPLICATION, level: 'info', text: 'The user was closed by the control plane.' },
   'user-removed': { code: BY_APPLICATION, level: 'info', text: 'The user does not exist any more.' },
   'gateway-stopped': { code: BY_APPLICATION, level: 'info', text: 'The gateway stops.' },

@@ -164,6 +164,7 @@ export class SshDoor {
       count: (label) => this.counters.add(label),
       delayFor: (address, username) => this.#bans.delayFor(address, username),
       failed: (address, username) => this.#failed(address, username),
+      full: (username) => this.#of((name) => name === username).length >= this.#regime.config.limits.tunnelsPerUser,
       opened: (connection, tunnel) => this.#opened(connection, tunnel),
       closed: (connection, reason) => this.#closed(connection, reason),
     };
@@ -195,8 +196,13 @@ export class SshDoor {
     this.emit({ type: 'tunnel-destroyed', tunnel, reason });
   }
 
+  /** The open tunnels of these users. */
+  #of(matches: (username: string) => boolean): Connection[] {
+    return [...this.#connections.values()].filter(({ tunnel }) => tunnel && matches(tunnel.user.username));
+  }
+
   #cutWhere(matches: (username: string) => boolean, reason: Cut): number {
-    const found = [...this.#connections.values()].filter(({ tunnel }) => tunnel && matches(tunnel.user.username));
+    const found = this.#of(matches);
     for (const connection of found) connection.cut(reason);
     return found.length;
   }

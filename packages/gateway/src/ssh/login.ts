@@ -12,6 +12,7 @@ export interface LoginSurroundings {
   delayFor(username: string): number;
   /** Counts one failed attempt of this user name (null: not a name that can exist). */
   failed(username: string | null): void;
+  /** The user has proved who it is. Opens the tunnel, or cuts the connection. */
   succeeded(user: TunnelUser): void;
   cut(reason: Cut): void;
   isDead(): boolean;
@@ -77,7 +78,7 @@ export class Login {
   #succeed(request: PublicKeyAuthContext, user: TunnelUser): void {
     this.#refusedKeys = 0;
     this.around.succeeded(user);
-    request.accept();
+    if (!this.around.isDead()) request.accept();
   }
 
   #refuseSignature(request: PublicKeyAuthContext, proved: boolean): void {
