@@ -131,6 +131,8 @@ interface Running {
 }
 
 const DELIVERY_PAUSE_MS = 1_000;
+/** How long running requests may take to be answered once the service is told to stop. */
+const CLOSE_GRACE_MS = 2_000;
 
 function running({ options, db, app, strands, metrics, events, delivery, address }: Running): Service {
   const { engine, config, log } = options;
@@ -153,7 +155,10 @@ function running({ options, db, app, strands, metrics, events, delivery, address
   let stopped: Promise<void> | undefined;
   const stop = async () => {
     events.stop();
+    // A connection on which nothing was asked yet counts as busy, and would hold the end up for a minute.
+    const cut = setTimeout(() => app.server.closeAllConnections(), CLOSE_GRACE_MS);
     await app.close();
+    clearTimeout(cut);
     await strands.stop();
     await Promise.all(loops.map((loop) => loop.stop()));
     await delivery.settled();

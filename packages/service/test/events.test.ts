@@ -19,6 +19,8 @@ import {
   type Harness,
   MASTER_KEY,
   OPERATOR,
+  provision,
+  provisionRequest,
   stepTo,
   until,
   useService,
@@ -196,6 +198,31 @@ test('a platform that has moved to another port is found again', async () => {
   await call(service, token, 'POST', `${name}/personal-ssh-users`);
   await deliver();
   expect(platform.logLines[logToken]).toHaveLength(1);
+});
+
+test('an available add-on whose authorization died takes up a new one, and its lines are delivered', async () => {
+  const harness = await start();
+  const { service, platform, pool } = harness;
+  const { id, name, token, logToken } = await availableAddon(harness);
+  const { deliver } = await loops(harness);
+  for (const tokens of [platform.accessTokens, platform.refreshTokens]) tokens.clear();
+  platform.logTokens.delete(logToken);
+  platform.addons.get(id)!.logInputUrl = platform.logUrl('t.new');
+  await call(service, token, 'POST', `${name}/personal-ssh-users`);
+  const state = async () => (await pool.query('select state from oauth_token')).rows[0].state;
+  const tryAgain = async () => {
+    await pool.query('update log_delivery set not_before = now()');
+    await deliver();
+    return state();
+  };
+  expect(await tryAgain()).toBe('dead');
+  platform.codes.set('second code', id);
+  const again = { ...provisionRequest(platform), uuid: id, name, oauth_grant: { code: 'second code' } };
+  expect((await provision(service, again)).statusCode).toBe(202);
+  expect(await tryAgain()).toBe('granted');
+  await service.strands.step(id);
+  expect(await tryAgain()).toBe('live');
+  expect(platform.logLines['t.new']).toHaveLength(1);
 });
 
 test('lines of a removed add-on are given up, its audit trail stays', async () => {

@@ -11,6 +11,7 @@ const AFTER_FAILURE_SECONDS = 5;
 export async function serve(work: AddonWork, id: string) {
   try {
     await keepAccess(work, id);
+    await work.grants.exchange(id);
     const expired = await expiredCredentials(work.db, id);
     if (expired.length > 0) return await closeExpired(work, id, expired);
     const next = await secondsToNextExpiry(work.db, id);

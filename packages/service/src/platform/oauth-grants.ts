@@ -63,7 +63,7 @@ export class OauthGrants {
     try {
       await this.#keepTokens(addonId, await this.platform.exchangeCode(code));
     } catch (error) {
-      await this.#buryIfRefused(addonId, error);
+      await this.#buryIfRefused(addonId, error, ['granted']);
     }
   }
 
@@ -103,7 +103,8 @@ export class OauthGrants {
       await this.#keepTokens(addonId, tokens);
       return tokens.accessToken;
     } catch (error) {
-      await this.#buryIfRefused(addonId, error);
+      // Not a code that came meanwhile: it has nothing to do with the old token.
+      await this.#buryIfRefused(addonId, error, ['live', 'dead']);
       throw new GrantDead();
     }
   }
@@ -135,12 +136,13 @@ export class OauthGrants {
       .execute();
   }
 
-  async #buryIfRefused(addonId: string, error: unknown): Promise<void> {
+  async #buryIfRefused(addonId: string, error: unknown, states: ('granted' | 'live' | 'dead')[]): Promise<void> {
     if (!(error instanceof PlatformRefused)) throw error;
     await this.db.sql
       .updateTable('oauth_token')
       .set({ state: 'dead', grant_code: null, dead_since: sql<Date>`now()` })
       .where('addon_id', '=', addonId)
+      .where('state', 'in', states)
       .execute();
     this.log.error({ alarm: 'grant-dead', addon: addonId, status: error.status }, error.message);
   }
