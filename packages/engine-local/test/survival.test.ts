@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import type { ClusterState, EngineEvent } from '@borealis/engine';
@@ -60,6 +60,13 @@ test('two clusters have two addresses and two host keys', async () => {
   expect(await scannedKey(one)).toBe(one.gateway!.hostKey);
   expect(await scannedKey(two)).toBe(two.gateway!.hostKey);
   expect(one.gateway!.hostKey).not.toBe(two.gateway!.hostKey);
+});
+
+test('a log of the gateway that grew long is cut to its newest half while it runs', async () => {
+  const { gatewayLog } = homePaths(home).cluster('second');
+  await appendFile(gatewayLog, `${'x'.repeat(99)}\n`.repeat(60_000));
+  await eventually('the cut', async () => (await stat(gatewayLog)).size < 4 * 1024 * 1024);
+  expect(await isListening(two.gateway!)).toBe(true);
 });
 
 test(

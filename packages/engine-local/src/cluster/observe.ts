@@ -13,6 +13,7 @@ export async function observe(state: ClusterState): Promise<void> {
     state.gatewayRestarts.lost(Date.now());
   }
   await trimLog(state.journal.paths.postgresLog);
+  await trimLog(state.journal.paths.gatewayLog); // strangers on the network can fill it a line at a time
   await drainSpool(state);
 }
 
