@@ -44,9 +44,10 @@ const running = (word: string) =>
     ({ command }) => command.includes(installation.home) && command.includes(word) && !command.includes('control'),
   );
 
-function kill(victim: Victim): void {
-  const pids = victim === 'gateway' ? running('gateway.cjs').map(({ pid }) => pid) : [installation.pid(victim)];
-  for (const pid of pids) kill9(pid);
+/** The victim may be on its way back from the last time. Before there is a cluster there is no gateway to kill. */
+async function kill(victim: Victim): Promise<void> {
+  if (victim === 'gateway') for (const { pid } of running('gateway.cjs')) kill9(pid);
+  else kill9(await until(`a ${victim} to kill`, () => installation.pid(victim)));
 }
 
 /** Lets something begin, and kills the victim once in the middle of each of these labels. */
@@ -60,7 +61,7 @@ async function killAtEach(
   await begin();
   for (const stop of stops) {
     await stop.reached();
-    kill(victim);
+    await kill(victim);
     stop.release();
   }
 }
