@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { access, chmod, constants, lstat, mkdir, open, readFile, readlink, rm, symlink } from 'node:fs/promises';
+import { access, chmod, constants, lstat, mkdir, readdir, readlink, stat, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { closedParent } from '@borealis/engine-local';
+import { closedParent, tryLock } from '@borealis/engine-local';
 import { Failure } from './failure.js';
-import { isAlive, startTimeOf } from './process-identity.js';
 
-/** Node's own recursive mkdir never returns below file systems that refuse new entries with ENOENT, such as /proc. */
+/** The mode holds whatever the umask is. Node's own recursive mkdir never returns below file systems that refuse new entries with ENOENT, such as /proc. */
 async function makeDirectory(path: string, mode: number): Promise<void> {
   try {
     await mkdir(path, { mode });
+    await chmod(path, mode);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
@@ -43,45 +43,34 @@ async function placeForRoot(home: string, say: (line: string) => void): Promise<
   return real;
 }
 
+/** What the first start makes first. */
+const OURS = /^(up\.lock|ports\.json|credentials\.json|home\.json)/;
+
+/** Its mode is about to be changed: that must not happen to /tmp, or to somebody's own home directory. */
+async function refuseForeign(home: string): Promise<void> {
+  if ((await stat(home)).uid !== process.getuid?.())
+    throw new Failure(`${home} belongs to another user: set BOREALIS_HOME to a directory of your own.`);
+  const names = await readdir(home);
+  if (names.length > 0 && !names.some((name) => OURS.test(name)))
+    throw new Failure(`${home} holds other files: set BOREALIS_HOME to a new or an empty directory.`);
+}
+
 /** Makes or adopts the home directory and returns its real path. */
 export async function ensureHome(home: string, say: (line: string) => void): Promise<string> {
   const root = process.getuid?.() === 0;
   const real = root ? await placeForRoot(home, say) : home;
   await makeDirectory(real, root ? 0o711 : 0o700);
+  await refuseForeign(real);
   await chmod(real, root ? 0o711 : 0o700);
   await access(real, constants.W_OK);
   return real;
 }
 
-interface LockOwner {
-  pid: number;
-  startTime: string | null;
-}
-
-async function readOwner(file: string): Promise<LockOwner | null> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as LockOwner;
-  } catch {
-    return null;
-  }
-}
-
 /** Takes the home for this process; throws a `Failure` while another `borealis up` has it. Returns the release. */
 export async function lockHome(home: string): Promise<() => Promise<void>> {
-  const file = join(home, 'up.lock');
-  const owner = existsSync(file) ? await readOwner(file) : null;
-  if (owner && isAlive(owner.pid, owner.startTime)) {
-    throw new Failure(
-      `Borealis is already running on ${home} (process ${owner.pid}): stop it first, or set BOREALIS_HOME to another directory.`,
-    );
-  }
-  await rm(file, { force: true });
-  const handle = await open(file, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'EEXIST')
-      throw new Failure(`Borealis is being started on ${home} by another process at this moment.`);
-    throw error;
-  });
-  await handle.writeFile(JSON.stringify({ pid: process.pid, startTime: startTimeOf(process.pid) } satisfies LockOwner));
-  await handle.close();
-  return () => rm(file, { force: true });
+  const lock = await tryLock(join(home, 'up.lock'));
+  if ('release' in lock) return lock.release;
+  throw new Failure(
+    `Borealis is already running on ${home} (process ${lock.pid}): stop it first, or set BOREALIS_HOME to another directory.`,
+  );
 }

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { isAlive, startTimeOf } from '../src/process-identity.js';
+import { isAlive, startTimeOf } from './support/process-identity.js';
 
 const CLI = join(import.meta.dirname, '../dist/cli.js');
 

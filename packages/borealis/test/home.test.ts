@@ -1,10 +1,21 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { writeDurably } from '../src/durable-file.js';
 import { readEnvironment, writeEnvironment } from '../src/env-file.js';
-import { lockHome } from '../src/home.js';
+import { ensureHome, lockHome } from '../src/home.js';
 import { choosePorts } from '../src/ports.js';
 import { ensureCredentials, ensureMasterKey } from '../src/secrets.js';
 
@@ -19,6 +30,44 @@ test('a home is one process’s at a time', async () => {
   await expect(lockHome(home)).rejects.toThrow('already running');
   await release();
   await (await lockHome(home))();
+});
+
+test('of many that start where a crash left a lock, one gets the home', async () => {
+  for (let round = 0; round < 20; round++) {
+    writeFileSync(join(home, 'up.lock'), JSON.stringify({ pid: process.pid, startTime: String(round), bootId: 'x' }));
+    const starts = await Promise.allSettled(Array.from({ length: 8 }, () => lockHome(home)));
+    const winners = starts.filter((start) => start.status === 'fulfilled');
+    expect(winners).toHaveLength(1);
+    await winners[0]!.value();
+  }
+});
+
+test('a directory with other files is refused and keeps its mode', async () => {
+  chmodSync(home, 0o755);
+  writeFileSync(join(home, 'thesis.txt'), '');
+  await expect(ensureHome(home, () => {})).rejects.toThrow('holds other files');
+  expect(statSync(home).mode & 0o777).toBe(0o755);
+});
+
+test.skipIf(process.getuid?.() !== 0)('a directory of another user is refused (as root)', async () => {
+  chmodSync(home, 0o755);
+  const theirs = join(home, 'theirs');
+  mkdirSync(theirs);
+  chownSync(theirs, 65_534, 65_534);
+  await expect(ensureHome(theirs, () => {})).rejects.toThrow('belongs to another user');
+});
+
+test('a strict umask does not close what others have to pass or read', async () => {
+  chmodSync(home, 0o755);
+  const before = process.umask(0o077);
+  try {
+    await ensureHome(join(home, 'a/b'), () => {});
+    await writeDurably(join(home, 'ca.pem'), 'x', 0o644);
+  } finally {
+    process.umask(before);
+  }
+  expect(statSync(join(home, 'a')).mode & 0o777).toBe(0o755);
+  expect(statSync(join(home, 'ca.pem')).mode & 0o777).toBe(0o644);
 });
 
 test('the lock of a process that is gone is taken over', async () => {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { Failure } from '../src/failure.js';
-import { isAlive } from '../src/process-identity.js';
 import { supervise } from '../src/supervisor.js';
+import { isAlive } from './support/process-identity.js';
 
 const module = fileURLToPath(new URL('./fixtures/child.mjs', import.meta.url));
 const slow = fileURLToPath(new URL('./fixtures/slow-child.mjs', import.meta.url));

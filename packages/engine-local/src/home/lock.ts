@@ -19,8 +19,8 @@ export async function lockHome(path: string): Promise<HomeLock> {
   throw new Error(`Another keeper (process ${lock.pid}) already runs on this home; its lock is ${path}.`);
 }
 
-/** The lock, or who holds it. */
-async function tryLock(path: string): Promise<HomeLock | ProcessIdentity> {
+/** Takes the lock and returns it, or returns the living process that holds it. */
+export async function tryLock(path: string): Promise<HomeLock | ProcessIdentity> {
   const mine = `${path}.${randomBytes(6).toString('hex')}`;
   await writeFileAtomic(mine, JSON.stringify(await identify(process.pid)), 0o600);
   try {
