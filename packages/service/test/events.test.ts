@@ -225,6 +225,33 @@ test('an available add-on whose authorization died takes up a new one, and its l
   expect(platform.logLines['t.new']).toHaveLength(1);
 });
 
+test('many logs that are waited for at once do not all take a connection, and each gets its lines', async () => {
+  const harness = await start();
+  const { service, platform, pool } = harness;
+  const { deliver } = await loops(harness);
+  const ids: string[] = [];
+  for (let n = 0; n < 20; n++) {
+    const request = provisionRequest(platform);
+    await provision(service, request);
+    ids.push(request.uuid);
+  }
+  await pool.query(
+    `insert into event (addon_id, type, delivery) select id, 'app-secure-tunnel-created', 'pending' from addon`,
+  );
+  const tries = () => platform.requests.filter((line) => line === 'POST /logs').length;
+  let goOn = () => {};
+  platform.logDelay = new Promise((resolve) => {
+    goOn = resolve;
+  });
+  const first = deliver();
+  await until(() => tries() === 16, 'the first tries');
+  goOn();
+  await first;
+  expect(tries()).toBe(16);
+  await deliver();
+  expect(ids.map((id) => platform.logLines[`t.${id}`]?.length)).toEqual(Array(20).fill(1));
+});
+
 test('lines of a removed add-on are given up, its audit trail stays', async () => {
   const harness = await start();
   const { service, platform, pool } = harness;

@@ -18,20 +18,23 @@ interface Parts {
 }
 
 const BATCH = 100;
+/** Add-ons that are tried at the same time: after an outage all of them have lines waiting. */
+const AT_ONCE = 16;
 const TIMEOUT_MS = 10_000;
 /** A line that could not be delivered for this long interests nobody in a log any more; the audit trail keeps it. */
 const GIVE_UP_HOURS = 24;
 
-/** Delivers what happened to the logs of the apps: in order per add-on, at least once, none waiting for another. */
+/** Delivers what happened to the logs of the apps: in order per add-on, at least once; one that cannot be reached takes a place for seconds and then backs off. */
 export class LogDelivery {
   readonly #running = new Map<string, Promise<void>>();
 
   constructor(private readonly parts: Parts) {}
 
-  /** Starts a try for every add-on that has lines waiting, is not backing off and is not being tried already. */
+  /** Starts tries for add-ons that have lines waiting and are not backing off, as many as may run at the same time. */
   async start(): Promise<void> {
     await this.#dropOld();
     for (const id of await this.#due()) {
+      if (this.#running.size >= AT_ONCE) return;
       if (this.#running.has(id)) continue;
       const run = this.#deliverTo(id).finally(() => this.#running.delete(id));
       this.#running.set(id, run);

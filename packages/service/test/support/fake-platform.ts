@@ -31,6 +31,8 @@ export class FakePlatform {
   /** Every request gets this status when it is set. */
   outage: number | null = null;
   logOutage = false;
+  /** Lines are taken only after this. */
+  logDelay: Promise<void> = Promise.resolve();
   #minted = 0;
   readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
 
@@ -58,6 +60,7 @@ export class FakePlatform {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     this.requests.push(`${request.method} ${request.url}`);
+    if (request.url === '/logs') await this.logDelay;
     const [status, body] =
       this.outage && request.url !== '/logs'
         ? ([this.outage, { id: 'unavailable', message: 'out' }] as Answer)
