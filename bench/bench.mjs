@@ -16,6 +16,7 @@ const PAGE = resolve(import.meta.dirname, '../docs/benchmarks.md');
 const RUNNERS = { provision, tunnel, pgbench, connect, copy, memory };
 
 const say = (line) => console.error(line);
+const now = () => new Date().toISOString().slice(0, 16);
 
 /** A measure that cannot run says why in the report and leaves the others alone. */
 async function measure(name, context) {
@@ -28,15 +29,15 @@ async function measure(name, context) {
   }
 }
 
-async function describeRun(context, start, args) {
+async function describeRun(context, { at, loads }, args) {
   const installation = await context.installation();
   const peer = await context.peer().catch(() => null);
   return [
     ...describeMachine(),
     ['peer', peer ? peer.version : 'none'],
     ['compiled SSH crypto', await nativeCrypto(installation)],
-    ['load at start and end (1, 5, 15 min)', `${start.load.join(' ')} and ${load().join(' ')}`],
-    ['from and to', `${start.at} and ${new Date().toISOString().slice(0, 16)}`],
+    ['load before each measure and at the end', [...loads, `end ${load()}`].join(', ')],
+    ['from and to', `${at} and ${now()}`],
     ['command', `\`${['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')}\``],
   ];
 }
@@ -51,11 +52,14 @@ export async function bench(args) {
   const cleanup = new Cleanup();
   for (const signal of ['SIGINT', 'SIGTERM'])
     process.once(signal, () => void cleanup.run().finally(() => process.exit(130)));
-  const start = { load: load(), at: new Date().toISOString().slice(0, 16) };
+  const start = { at: now(), loads: [] };
   const context = createContext(options, cleanup, say);
   try {
     const results = [];
-    for (const name of options.measures) results.push(await measure(name, context));
+    for (const name of options.measures) {
+      start.loads.push(`${name} ${load()}`);
+      results.push(await measure(name, context));
+    }
     const machine = await describeRun(context, start, args);
     console.log(`${renderResults(results)}\n`);
     if (options.complete) await writeFile(PAGE, renderPage({ results, machine, sizes: options.sizes }));

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { offeredRelease } from '@borealis/postgres';
 import { MAJOR } from './peer/postgres.mjs';
 
-/** The load averages of the last 1, 5 and 15 minutes. */
+/** How many processes ran or wanted to, on average over the last minute. */
 export function load() {
-  return loadavg().map((value) => value.toFixed(1));
+  return loadavg()[0].toFixed(1);
 }
 
 /** What the figures were taken on, as rows of a table. */

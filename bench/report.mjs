@@ -64,8 +64,8 @@ export function renderResults(results) {
 }
 
 const NODELAY = `A stock sshd leaves Nagle's algorithm on while a connection only forwards (\`ssh -N\`), so answers of several packets wait
-for a delayed acknowledgement. This is where most of the lead with many clients and in connects comes from. Here sshd is
-brought to switch it off by a session beside the forwarding, which servers that only forward do not allow.`;
+for a delayed acknowledgement. Where the gateway leads in connects or with many clients, most of it comes from there. Here
+sshd is brought to switch it off by a session beside the forwarding, which servers that only forward do not allow.`;
 
 /** docs/benchmarks.md. */
 export function renderPage({ results, machine, sizes }) {
@@ -89,8 +89,9 @@ what processes share once over all of them.
 
 ${table(['', ''], machine)}
 
-The benchmark, the clients and both servers share these cores, so that every figure moves with whatever else runs: ratios are the
-steadier part, and a difference smaller than its range is none. There is no network in between: loopback has no latency and
-loses nothing.
+The benchmark, the clients and both servers share these cores, so that every figure moves with whatever else runs. The benchmark
+itself makes a load of 2 to 3; what is beyond that was other work, and then times such as that of provisioning are upper bounds.
+Ratios are the steadier part, and a difference smaller than its range is none. There is no network in between: loopback has
+no latency and loses nothing.
 `;
 }
