@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import type { GatewayEvent } from '@borealis/contract';
 import type { Logger } from 'pino';
@@ -20,6 +20,7 @@ export class Spool {
   readonly #directory: string;
   readonly #started = Date.now();
   #fd: number | undefined;
+  #file = '';
   #segment = 0;
   #seq = 0;
 
@@ -42,23 +43,35 @@ export class Spool {
       this.#seq++;
       if (written < bytes.length) throw new Error('the disk is full');
     } catch (error) {
-      this.close(); // a torn line may be the last of its segment only
+      this.#abandon(); // a torn line may be the last of its segment only
       this.onLost();
       this.log.error({ event: event.type, error: (error as Error).message }, 'An event could not be written');
     }
   }
 
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
+    const fd = this.#fd;
     this.#fd = undefined;
     this.#seq = 0;
+    if (fd !== undefined) closeSync(fd);
+  }
+
+  /** A full disk must not leave an empty segment for each event: they would push out those that hold some. */
+  #abandon(): void {
+    try {
+      if (this.#fd !== undefined && fstatSync(this.#fd).size === 0) rmSync(this.#file, { force: true });
+      this.close();
+    } catch {
+      // The event is lost in any case, and that is told.
+    }
   }
 
   #open(): number {
     if (this.#fd !== undefined) return this.#fd;
     this.#dropOldest();
     const name = `${this.#started}-${process.pid}-${this.#segment++}.jsonl`;
-    this.#fd = openSync(path.join(this.#directory, name), 'ax', 0o600);
+    this.#file = path.join(this.#directory, name);
+    this.#fd = openSync(this.#file, 'ax', 0o600);
     return this.#fd;
   }
 
