@@ -1,4 +1,4 @@
-// Everything that can be said without running the product: types, lint and format, shell syntax, drifted pages.
+// Everything that can be said without running the product: types, lint and format, drifted pages.
 import { spawnSync } from 'node:child_process';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
