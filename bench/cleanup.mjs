@@ -3,9 +3,10 @@ export class Cleanup {
   #steps = [];
   #running;
 
-  /** `undo` may be called once, and may return a promise. */
+  /** `undo` may be called once, and may return a promise. What an interrupted run still makes is undone at once. */
   add(what, undo) {
-    this.#steps.push({ what, undo });
+    if (this.#running) void attempt({ what, undo });
+    else this.#steps.push({ what, undo });
   }
 
   /** Undoes everything; a step that fails is told and does not stop the others. */
@@ -15,12 +16,14 @@ export class Cleanup {
   }
 
   async #undoAll() {
-    for (const { what, undo } of this.#steps.reverse()) {
-      try {
-        await undo();
-      } catch (error) {
-        console.error(`${what} could not be cleaned up: ${error.message}`);
-      }
-    }
+    for (const step of this.#steps.reverse()) await attempt(step);
+  }
+}
+
+async function attempt({ what, undo }) {
+  try {
+    await undo();
+  } catch (error) {
+    console.error(`${what} could not be cleaned up: ${error.message}`);
   }
 }
