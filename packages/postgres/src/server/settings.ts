@@ -49,6 +49,9 @@ function fixedSettings(spec: ServerSpec): Record<string, string> {
 const DEFAULTS: Record<string, string> = {
   jit: 'off',
   huge_pages: 'off',
+  // In the data directory, so that it goes with it: segments of a killed server would stay in /dev/shm for good, and belong to
+  // whoever gets its user's number next.
+  dynamic_shared_memory_type: 'mmap',
   superuser_reserved_connections: '5',
   // Costs no measurable WAL and lets a major upgrade copy a running cluster without a restart first.
   wal_level: 'logical',
