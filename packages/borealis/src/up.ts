@@ -60,10 +60,11 @@ async function startEverything(
   steps: Steps,
 ): Promise<void> {
   await steps.run('Starting the keeper of the databases', () => installation.start('keeper', env));
-  await steps.run('Starting the service and its control database', () => installation.start('service', env));
+  // They end the other way round: the service's last work may still need the platform.
   await steps.run(`Starting the local platform on http://127.0.0.1:${config.platformPort}`, () =>
     installation.start('platform', env),
   );
+  await steps.run('Starting the service and its control database', () => installation.start('service', env));
 }
 
 async function describe(config: Config, credentials: Credentials): Promise<Environment> {

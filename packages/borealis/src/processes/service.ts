@@ -7,6 +7,9 @@ import { ensureCredentials, ensureMasterKey } from '../secrets.js';
 import { pausesFrom } from './pauses.js';
 import { runProcess } from './run.js';
 
+/** Eight labels at a time and one listener take nine connections; requests must not wait for them. */
+const POOL_SIZE = 20;
+
 await runProcess(async () => {
   const config = processConfig();
   const credentials = await ensureCredentials(config.home);
@@ -14,7 +17,7 @@ await runProcess(async () => {
   const database = await requestControlDatabase(socket);
   const atLabel = pausesFrom(process.env.BOREALIS_PAUSE_DIRECTORY);
   const service = await createService({
-    database: { ...database, password: database.password.reveal() },
+    database: { ...database, password: database.password.reveal(), max: POOL_SIZE },
     engine: createEngineClient(socket),
     masterKey: await ensureMasterKey(config.home, config.masterKey),
     config: {
