@@ -91,7 +91,7 @@ function showHowToGoOn(environmentFile: string): void {
 Everything is up. In another terminal, with the Heroku CLI (npm install --global heroku):
 
     . ${environmentFile}
-    heroku plugins:link packages/plugin
+    heroku plugins:link packages/plugin --no-install
     heroku borealis-pg:psql -a tour
 
     heroku apps:create my-app
