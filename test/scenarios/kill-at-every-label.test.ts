@@ -133,6 +133,13 @@ async function destroyUnderFire(
 
 async function underFire(moment: 'before' | 'after', victim: Victim): Promise<void> {
   const app = `${victim}-${moment}`;
+  await until('everything to be back from the last time', async () => {
+    const doors = [
+      `${installation.environment.ADDON_API_URL}/health`,
+      `${installation.environment.PLATFORM_URL}/stand-in/health`,
+    ];
+    return installation.pid('keeper') && (await Promise.all(doors.map((url) => fetch(url)))).every(({ ok }) => ok);
+  });
   const addonId = await provisionUnderFire(app, moment, victim);
   await expectOneWorkingDatabase(app);
   await destroyUnderFire(app, addonId, moment, victim);

@@ -98,6 +98,8 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
 
 function strandOptions(log: Options['log']) {
   return {
+    // After a crash its labels wait this long; a heartbeat every two seconds keeps it while the process lives.
+    leaseSeconds: 6,
     onAlert: (alert: object) => log.error({ alarm: 'strand', ...alert }, 'a workflow needs the operator'),
     log: (level: 'info' | 'warn' | 'error', message: string, fields: object) => log[level](fields, message),
   };
