@@ -1,25 +1,32 @@
 import { spawnSync } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type TemporaryServer, temporaryServer } from '../src/testing.js';
 import { asRoot, majors } from './support.js';
 
-const pgModule = fileURLToPath(import.meta.resolve('pg'));
+// With its client inside: the other OS user may not be able to enter the directory of this checkout.
+const program = buildSync({
+  stdin: {
+    contents: `
+      const pg = require('pg');
+      const client = new pg.Client(JSON.parse(process.env.OPTIONS));
+      client.connect().then(() => client.query('select current_user::text as me')).then(({ rows }) => rows[0].me, (e) => e.message)
+        .then((text) => { console.log(text); process.exit(0); });`,
+    resolveDir: import.meta.dirname,
+  },
+  ...{ bundle: true, write: false, platform: 'node', format: 'cjs', external: ['pg-native'] },
+}).outputFiles[0]!.text;
 
 /** Logs in as `role` from a process of that OS user; returns what PostgreSQL calls the session, or its refusal. */
 function logInAs(uid: number, server: TemporaryServer, role: string, database = 'd'): string {
   const { socketDirectory, port } = server.spec;
-  const program = `
-    const pg = require(process.env.PG_MODULE);
-    const client = new pg.Client(JSON.parse(process.env.OPTIONS));
-    client.connect().then(() => client.query('select current_user::text as me')).then(({ rows }) => rows[0].me, (e) => e.message)
-      .then((text) => { console.log(text); process.exit(0); });`;
   const options = JSON.stringify({ host: socketDirectory, port, user: role, database });
-  const { stdout, stderr } = spawnSync(process.execPath, ['-e', program], {
+  const { stdout, stderr } = spawnSync(process.execPath, ['-'], {
     uid,
     gid: 65534,
     cwd: '/',
-    env: { PG_MODULE: pgModule, OPTIONS: options },
+    env: { OPTIONS: options },
+    input: program,
     encoding: 'utf8',
   });
   return (stdout || stderr).trim();
