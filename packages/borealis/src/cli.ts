@@ -19,7 +19,7 @@ Usage
 
 Examples
   borealis up
-  borealis dyno -a my-app -- psql -c 'select version()'
+  borealis dyno -a my-app -- sh -c 'psql "$DATABASE_URL" -c "select version()"'
   borealis doctor --json
 
 Settings are environment variables: docs/reference/config.md lists them.
