@@ -28,8 +28,6 @@ export interface GatewayLaunch {
 const BACKLOG = 511;
 const LOG_LIMIT_BYTES = 5 * 1024 * 1024;
 const START_SECONDS = 30;
-/** A small young generation: a gateway is one of many and keeps little, so it should not hold what it once used. */
-const NODE_FLAGS = ['--max-semi-space-size=1'];
 
 /** The living gateway of that directory, also one that an earlier keeper started; `os` null means the keeper's own user. */
 export async function findGateway(directory: string, os: OsUser | null): Promise<ProcessIdentity | null> {
@@ -99,7 +97,7 @@ function spawnWith(launch: GatewayLaunch, log: FileHandle, server: Server): Chil
   const { program, directory, os } = launch;
   const stdio: (number | 'ignore')[] = ['ignore', log.fd, log.fd];
   stdio[LISTENING_FD] = descriptorOf(server);
-  return spawn(program.node, [...NODE_FLAGS, program.script, directory], {
+  return spawn(program.node, [program.script, directory], {
     cwd: '/',
     detached: true,
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin', NODE_ENV: 'production' },
