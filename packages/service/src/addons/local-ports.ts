@@ -28,15 +28,17 @@ export async function findLocalPorts(tx: Pick<Transaction, 'sql'>, addonId: stri
 }
 
 // Random free ports, so that transactions at the same time seldom want the same one; who loses a race simply tries again.
+// All take theirs in one order, by access and by port alike: in different orders two of them could wait for each other.
 async function takeFreePorts(tx: Pick<Transaction, 'sql'>, addonId: string): Promise<void> {
   await sql`
     insert into local_port (port, addon_id, access)
     select free.port, ${addonId}::uuid, wanted.access
-    from (select access, row_number() over () as n from unnest(array['rw', 'ro']) access
+    from (select access, row_number() over (order by access) as n from unnest(array['rw', 'ro']) access
           where not exists (select from local_port p where p.addon_id = ${addonId} and p.access = access)) wanted
-    join (select port, row_number() over () as n from
+    join (select port, row_number() over (order by port) as n from
            (select port from generate_series(${LOCAL_PORTS.first}::int, ${LOCAL_PORTS.last}::int) port
             where not exists (select from local_port p where p.port = port.port) order by random() limit 2) random_order
          ) free using (n)
+    order by n
     on conflict do nothing`.execute(tx.sql);
 }
