@@ -100,6 +100,20 @@ test('ports are unique over all add-ons, in their range and fixed, however many 
   }
 });
 
+test('an add-on that got only one of its ports gets the other', async () => {
+  const { pool } = await start();
+  const db = openDatabase({ ...pool.options, password: pool.options.password }, () => {});
+  await pool.query(
+    `insert into addon (id, name, plan, postgres_major, region, cluster_id, database_name)
+     values ('00000000-0000-4000-8000-000000000001', 'n', 'p', '16', 'r', 'c', 'd')`,
+  );
+  await pool.query(`insert into local_port values (20000, '00000000-0000-4000-8000-000000000001', 'rw')`);
+  const ports = await db.transaction((tx) => allotLocalPorts(tx, '00000000-0000-4000-8000-000000000001'));
+  await db.close();
+  expect(ports.rw).toBe(20_000);
+  expect(ports.ro).toBeGreaterThan(20_000);
+});
+
 test('when the range is used up a request is refused and leaves nothing', async () => {
   const { service, platform, pool } = await start();
   await availableAddon({ service, platform });

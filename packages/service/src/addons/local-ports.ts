@@ -33,8 +33,8 @@ async function takeFreePorts(tx: Pick<Transaction, 'sql'>, addonId: string): Pro
   await sql`
     insert into local_port (port, addon_id, access)
     select free.port, ${addonId}::uuid, wanted.access
-    from (select access, row_number() over (order by access) as n from unnest(array['rw', 'ro']) access
-          where not exists (select from local_port p where p.addon_id = ${addonId} and p.access = access)) wanted
+    from (select kind.access, row_number() over (order by kind.access) as n from unnest(array['ro', 'rw']) kind(access)
+          where not exists (select from local_port p where p.addon_id = ${addonId} and p.access = kind.access)) wanted
     join (select port, row_number() over (order by port) as n from
            (select port from generate_series(${LOCAL_PORTS.first}::int, ${LOCAL_PORTS.last}::int) port
             where not exists (select from local_port p where p.port = port.port) order by random() limit 2) random_order
