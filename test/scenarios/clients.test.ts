@@ -116,7 +116,7 @@ scenario('a dyno’s tunnel comes back by itself after its ssh was killed, and t
   rmSync(slug, { recursive: true, force: true });
 });
 
-scenario('DATABASE_URL as it is printed verifies the server’s certificate with the CA file alone', async () => {
+scenario('DATABASE_URL asks for TLS, names the tunnel’s host and has a local port of its own', async () => {
   const config = await installation.config('diner');
   const url = new URL(config.DATABASE_URL!);
   expect(url.searchParams.get('sslmode')).toBe('require');

@@ -149,21 +149,23 @@ scenario('an attachment taken by another add-on falls back to a colour, and --as
   expect(Object.keys(await installation.config('udon'))).not.toContain('BOOKS_URL');
 });
 
-scenario('borealis-pg:psql runs the machine’s psql through the tunnel, and passes its exit status on', async () => {
-  if (!hasPsql) return;
-  const answer = await cli.run(
-    'borealis-pg:run',
-    '-a',
-    'udon',
-    '-o',
-    'LEDGER',
-    '--port',
-    '25434',
-    '--shell-cmd',
-    `psql -Atc "select 6*7"`,
-  );
-  expect(answer.code, answer.stderr).toBe(0);
-  expect(answer.stdout).toContain('42');
+scenario('borealis-pg:run gives a shell command the tunnel, and tells an SQL error by its exit status', async () => {
+  // Without psql on the machine the half that needs none still runs.
+  if (hasPsql) {
+    const answer = await cli.run(
+      'borealis-pg:run',
+      '-a',
+      'udon',
+      '-o',
+      'LEDGER',
+      '--port',
+      '25434',
+      '--shell-cmd',
+      `psql -Atc "select 6*7"`,
+    );
+    expect(answer.code, answer.stderr).toBe(0);
+    expect(answer.stdout).toContain('42');
+  }
   const failed = await cli.run(
     'borealis-pg:run',
     '-a',
