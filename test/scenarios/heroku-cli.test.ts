@@ -38,7 +38,7 @@ scenario('heroku addons:create, a dyno’s query, borealis-pg:psql, logs, and ad
   await ok('addons:wait', '-a', 'sushi', '--wait-interval', '1');
   const url = (await ok('config:get', 'DATABASE_URL', '-a', 'sushi')).stdout.trim();
   expect(url).toMatch(
-    /^postgres:\/\/app_rw_[a-z0-9]+:[A-Za-z0-9]+@pg-tunnel\.borealis-data\.com:2\d{4}\/[a-z0-9]+\?sslmode=require$/,
+    /^postgres:\/\/app_rw_[a-z0-9]+:[A-Za-z0-9]+@pg-tunnel\.borealis-data\.com:[23]\d{4}\/[a-z0-9]+\?sslmode=require$/,
   );
 
   const dyno = spawnSync(
