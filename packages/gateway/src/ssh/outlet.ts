@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { atEndOfTurn } from '../turn.js';
 
 /** Channels send no more while this much waits in the socket. */
 const FULL = 256 * 1024;
@@ -38,7 +39,7 @@ export class Outlet {
     if (this.#corked) return;
     this.#corked = true;
     this.socket.cork();
-    setImmediate(() => {
+    atEndOfTurn(() => {
       this.#corked = false;
       this.socket.uncork();
     });

@@ -1,6 +1,5 @@
 import type { Writable } from 'node:stream';
-
-let corked: Writable[] = [];
+import { atEndOfTurn } from '../../turn.js';
 
 /**
  * Writes, and holds back what is written to this stream until the end of the event loop's turn, so that all messages of a
@@ -9,16 +8,9 @@ let corked: Writable[] = [];
 export function writeInTurn(stream: Writable, chunk: Buffer): boolean {
   if (stream.writableCorked === 0) {
     stream.cork();
-    if (corked.length === 0) setImmediate(uncorkAll);
-    corked.push(stream);
+    atEndOfTurn(() => uncork(stream));
   }
   return stream.write(chunk);
-}
-
-function uncorkAll(): void {
-  const streams = corked;
-  corked = [];
-  for (const stream of streams) uncork(stream);
 }
 
 /** A stream whose write throws dies alone. */
