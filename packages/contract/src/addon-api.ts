@@ -60,6 +60,66 @@ export const personalDbUser = z.object({
 });
 export type PersonalDbUser = z.infer<typeof personalDbUser>;
 
+/** `GET …/pg-extensions`. */
+export const installedExtensions = z.object({
+  extensions: z.array(z.object({ name: z.string(), schema: z.string(), version: z.string() })),
+});
+export type InstalledExtensions = z.infer<typeof installedExtensions>;
+
+/** `POST …/pg-extensions`. */
+export const extensionRequest = z.object({ pgExtensionName: z.string().min(1).max(63) });
+export const extensionInstalled = z.object({ pgExtensionSchema: z.string(), pgExtensionVersion: z.string() });
+export type ExtensionInstalled = z.infer<typeof extensionInstalled>;
+
+/** `GET …/data-integrations`. */
+export const dataIntegrations = z.object({
+  integrations: z.array(
+    z.object({
+      name: z.string(),
+      dbUsername: z.string(),
+      sshUsername: z.string(),
+      writeAccess: z.boolean(),
+      createdAt: z.string(),
+    }),
+  ),
+});
+export type DataIntegrations = z.infer<typeof dataIntegrations>;
+
+/** `POST …/data-integrations`: name and key are checked by the service, so that a refusal says what is allowed. */
+export const integrationRequest = z.object({
+  integrationName: z.string().max(1000),
+  sshPublicKey: z.string().max(20_000),
+  enableWriteAccess: z.boolean().default(false),
+});
+export const integrationRegistered = z.object({
+  dbHost: z.string(),
+  dbPort: z.number(),
+  dbName: z.string(),
+  dbUsername: z.string(),
+  dbPassword: z.string(),
+  sshHost: z.string(),
+  sshPort: z.number(),
+  sshUsername: z.string(),
+  publicSshHostKey: z.string(),
+});
+export type IntegrationRegistered = z.infer<typeof integrationRegistered>;
+
+/** `GET …/db-users`: `displayName` is null for the app's own user. */
+export const dbUsers = z.object({
+  users: z.array(
+    z.object({
+      displayName: z.string().nullable(),
+      readOnlyUsername: z.string(),
+      readWriteUsername: z.string(),
+      userType: z.enum(['app', 'personal']),
+    }),
+  ),
+});
+export type DbUsers = z.infer<typeof dbUsers>;
+
+/** What every deletion answers. */
+export const deletion = z.object({ success: z.literal(true) });
+
 /** Every refusal of the add-on API. */
 export const addonApiError = z.object({
   reason: z.string(),

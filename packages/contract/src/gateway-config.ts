@@ -61,6 +61,8 @@ export const gatewayLimits = z.object({
   sqlLoginFailures: z.number().default(10),
   sqlLoginPauseSeconds: z.number().default(60),
   sessions: z.number().default(500),
+  /** Sessions of one database: its share where several tenants have one gateway. */
+  sessionsPerDatabase: z.number().default(500),
 });
 export type GatewayLimits = z.infer<typeof gatewayLimits>;
 

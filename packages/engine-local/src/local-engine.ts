@@ -1,12 +1,17 @@
+import { statfs } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { CLUSTER_ID, POSTGRES_MAJORS } from '@borealis/contract';
 import {
+  type Capacity,
   type ClusterAccess,
   type ClusterSpec,
   type ClusterState,
+  type CredentialUse,
   type Engine,
   EngineError,
   type EngineEvent,
+  type ExtensionCatalogue,
+  type InstalledExtension,
   type ReleaseOffer,
 } from '@borealis/engine';
 import { connect, databaseSizes, isCached, offeredMajors, offeredRelease } from '@borealis/postgres';
@@ -95,6 +100,35 @@ export class LocalEngine implements Engine {
     } catch (error) {
       throw new EngineError('not_ready', `The gateway of "${id}" does not answer.`, { cause: error });
     }
+  }
+
+  async credentialUse(id: string): Promise<CredentialUse> {
+    this.known(id);
+    throw new EngineError('unsupported', 'This engine does not tell yet who uses which credential.');
+  }
+
+  async capacity(): Promise<Capacity> {
+    const { bavail, blocks, bsize } = await statfs(this.context.home.paths.clusters);
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+  }
+
+  async extensions(id: string, _database: string): Promise<ExtensionCatalogue> {
+    this.known(id);
+    throw new EngineError('unsupported', 'This engine has no extensions yet.');
+  }
+
+  async installExtension(id: string, database: string, _name: string): Promise<InstalledExtension> {
+    await this.extensions(id, database);
+    throw new EngineError('unsupported', 'This engine has no extensions yet.');
+  }
+
+  async removeExtension(id: string, database: string, _name: string): Promise<void> {
+    await this.extensions(id, database);
+  }
+
+  async dropDatabase(id: string, _name: string): Promise<void> {
+    this.known(id);
+    throw new EngineError('unsupported', 'This engine drops no single databases yet.');
   }
 
   async usage(id: string): Promise<Record<string, number>> {

@@ -28,8 +28,30 @@ export interface Engine {
   /** Ends tunnels and sessions of these users and roles now. Unknown names are ignored. */
   closeSessions(id: string, who: { tunnelUsers: string[]; roles: string[] }): Promise<void>;
 
+  /** Tunnels and sessions that are open now, each with the credential that let it in: what a rotation waits for. */
+  credentialUse(id: string): Promise<CredentialUse>;
+
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
+
+  /** Room where the clusters' data lives. */
+  capacity(): Promise<Capacity>;
+
+  /** What can be installed in a database of the cluster, and what is. */
+  extensions(id: string, database: string): Promise<ExtensionCatalogue>;
+
+  /**
+   * Installs an extension in a schema of its own that all roles of the database can use; returns what is installed then. Throws
+   * `unsupported` for one that is not in the catalogue, `exists` when it is installed already or its schema's name is taken, and
+   * `dependencies` with the extensions it needs first as `details`.
+   */
+  installExtension(id: string, database: string, name: string): Promise<InstalledExtension>;
+
+  /** Removes an extension. Throws `not_found` when it is not installed, `dependents` with what needs it as `details`. */
+  removeExtension(id: string, database: string, name: string): Promise<void>;
+
+  /** Drops a database that the document in force does not list, with everything in it; no error when there is none of that name. */
+  dropDatabase(id: string, name: string): Promise<void>;
 
   /** Removes every trace: processes, sockets, directories, keys, users. Returns when nothing is left; repeated calls are no error. */
   destroyCluster(id: string): Promise<void>;
@@ -96,6 +118,32 @@ export interface DatabaseSpec {
   name: string;
   /** The app's read/write role: owns the database's public schema and inherits what dropped roles owned. */
   owner: string;
+  /** True: whatever SQL its roles send, they can read and no more. Nothing in it is lost, and all rights come back without it. */
+  restricted?: boolean | undefined;
+}
+
+export interface CredentialUse {
+  /** Open tunnels by SSH user and the SHA-256 fingerprint of the key that opened them (`SHA256:…`, as OpenSSH prints it). */
+  tunnels: { username: string; fingerprint: string; count: number }[];
+  /** Open sessions by role and the verifier whose password let them in, as its SHA-256 in hexadecimal. */
+  sessions: { role: string; verifierDigest: string; count: number }[];
+}
+
+export interface Capacity {
+  totalBytes: number;
+  freeBytes: number;
+}
+
+export interface InstalledExtension {
+  name: string;
+  schema: string;
+  version: string;
+}
+
+export interface ExtensionCatalogue {
+  /** Names that `installExtension` takes, with the version it would install and the extensions each needs first. */
+  available: { name: string; version: string; requires: string[] }[];
+  installed: InstalledExtension[];
 }
 
 /** A login role of one database; `readOnly` follows from its name (`…_ro_…`), the rest is the gateway's. */
@@ -106,18 +154,34 @@ export type EngineEvent = { clusterId: string } & (
   | { type: 'cluster-recovered'; seq: number; at: string; what: string }
 );
 
-export type EngineErrorCode = 'conflict' | 'unsupported' | 'not_ready' | 'no_room' | 'unavailable' | 'internal';
+export const ENGINE_ERROR_CODES = [
+  'conflict',
+  'unsupported',
+  'exists',
+  'not_found',
+  'dependencies',
+  'dependents',
+  'not_ready',
+  'no_room',
+  'unavailable',
+  'internal',
+] as const;
+export type EngineErrorCode = (typeof ENGINE_ERROR_CODES)[number];
 
 /** Every refusal of an engine. `retryable` says that the same call may succeed later. */
 export class EngineError extends Error {
   constructor(
     readonly code: EngineErrorCode,
     message: string,
-    options?: { cause?: unknown },
+    options: { cause?: unknown; details?: readonly string[] } = {},
   ) {
-    super(message, options);
+    super(message, 'cause' in options ? { cause: options.cause } : {});
     this.name = 'EngineError';
+    this.details = options.details ?? [];
   }
+
+  /** Names that the refusal is about: missing dependencies, dependents. */
+  readonly details: readonly string[];
 
   get retryable(): boolean {
     return this.code === 'not_ready' || this.code === 'unavailable' || this.code === 'no_room';

@@ -15,7 +15,7 @@ const databaseName = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/);
 
 export const clusterAccess = z.object({
   revision: z.number().int().min(1),
-  databases: z.array(z.object({ name: databaseName, owner: z.string() })),
+  databases: z.array(z.object({ name: databaseName, owner: z.string(), restricted: z.boolean().optional() })),
   roles: z.array(gatewayRole),
   tunnelUsers: z.array(tunnelUser),
 });

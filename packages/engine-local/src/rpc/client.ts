@@ -1,12 +1,13 @@
 import { request } from 'node:http';
 import { Secret } from '@borealis/contract';
-import { type Engine, EngineError } from '@borealis/engine';
+import { ENGINE_ERROR_CODES, type Engine, EngineError } from '@borealis/engine';
 import { z } from 'zod';
 import type { ControlDatabase } from '../control-database.js';
 
 const refusal = z.object({
-  code: z.enum(['conflict', 'unsupported', 'not_ready', 'no_room', 'unavailable', 'internal']),
+  code: z.enum(ENGINE_ERROR_CODES),
   message: z.string(),
+  details: z.array(z.string()).default([]),
 });
 
 const controlDatabase = z.object({
@@ -21,13 +22,24 @@ const controlDatabase = z.object({
 export function createEngineClient(socketPath: string): Engine {
   const call = <T>(method: string, path: string, body?: unknown) => send(socketPath, method, path, body) as Promise<T>;
   const at = (id: string, rest = '') => `/clusters/${encodeURIComponent(id)}${rest}`;
+  const inDatabase = (id: string, database: string, rest = '', name?: string) =>
+    at(
+      id,
+      `/databases/${encodeURIComponent(database)}${rest}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`,
+    );
   return {
     releases: () => call('GET', '/releases'),
     createCluster: (id, spec) => call('PUT', at(id), spec),
     cluster: async (id) => (await call<{ cluster: Awaited<ReturnType<Engine['cluster']>> }>('GET', at(id))).cluster,
     applyAccess: (id, access) => call('PUT', at(id, '/access'), access),
     closeSessions: (id, who) => call('POST', at(id, '/close-sessions'), who),
+    credentialUse: (id) => call('GET', at(id, '/credential-use')),
     usage: (id) => call('GET', at(id, '/usage')),
+    capacity: () => call('GET', '/capacity'),
+    extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),
+    installExtension: (id, database, name) => call('PUT', inDatabase(id, database, '/extensions', name)),
+    removeExtension: (id, database, name) => call('DELETE', inDatabase(id, database, '/extensions', name)),
+    dropDatabase: (id, name) => call('DELETE', inDatabase(id, name)),
     destroyCluster: (id) => call('DELETE', at(id)),
     events: (cursor, waitSeconds) => {
       const query = new URLSearchParams({ wait: String(waitSeconds), ...(cursor === null ? {} : { cursor }) });
@@ -68,7 +80,7 @@ function readAnswer(status: number, text: string): unknown {
   const answer: unknown = text === '' ? undefined : JSON.parse(text);
   if (status < 400) return answer;
   const known = refusal.safeParse(answer);
-  if (known.success) throw new EngineError(known.data.code, known.data.message);
+  if (known.success) throw new EngineError(known.data.code, known.data.message, { details: known.data.details });
   throw new EngineError('internal', `The keeper answered with status ${status}.`);
 }
 

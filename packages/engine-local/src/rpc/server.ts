@@ -17,6 +17,10 @@ export interface KeeperService {
 const STATUS: Record<EngineErrorCode, number> = {
   conflict: 409,
   unsupported: 422,
+  exists: 409,
+  not_found: 404,
+  dependencies: 400,
+  dependents: 400,
   not_ready: 503,
   no_room: 507,
   unavailable: 503,
@@ -33,9 +37,10 @@ export function buildRpcServer({ engine, ensureControlDatabase, log }: KeeperSer
   app.setErrorHandler((error, request, reply) => {
     const known = toEngineError(error);
     if (known.code === 'internal') log.error({ err: error, url: request.url }, 'a call failed');
-    return reply.code(STATUS[known.code]).send({ code: known.code, message: known.message });
+    return reply.code(STATUS[known.code]).send({ code: known.code, message: known.message, details: known.details });
   });
   app.get('/releases', () => engine.releases());
+  app.get('/capacity', () => engine.capacity());
   app.get('/ca', async () => ({ certificate: await engine.caCertificate() }));
   app.put('/control-database', async () => {
     const { password, ...database } = await ensureControlDatabase();
@@ -46,6 +51,7 @@ export function buildRpcServer({ engine, ensureControlDatabase, log }: KeeperSer
     return engine.events(cursor ?? null, wait);
   });
   addClusterRoutes(app, engine);
+  addDatabaseRoutes(app, engine);
   return app;
 }
 
@@ -54,6 +60,7 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   const idOf = (params: unknown) => byId.parse(params).id;
   app.put('/clusters/:id', ({ params, body }) => engine.createCluster(idOf(params), body as ClusterSpec));
   app.get('/clusters/:id', async ({ params }) => ({ cluster: await engine.cluster(idOf(params)) }));
+  app.get('/clusters/:id/credential-use', ({ params }) => engine.credentialUse(idOf(params)));
   app.get('/clusters/:id/usage', ({ params }) => engine.usage(idOf(params)));
   app.put('/clusters/:id/access', async ({ params, body }, reply) => {
     await engine.applyAccess(idOf(params), body as ClusterAccess);
@@ -65,6 +72,31 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   });
   app.delete('/clusters/:id', async ({ params }, reply) => {
     await engine.destroyCluster(idOf(params));
+    return reply.code(204).send();
+  });
+}
+
+const inDatabase = z.object({ id: z.string(), database: z.string() });
+const byExtension = inDatabase.extend({ name: z.string() });
+
+function addDatabaseRoutes(app: FastifyInstance, engine: Engine): void {
+  const path = '/clusters/:id/databases/:database';
+  app.delete(path, async ({ params }, reply) => {
+    const { id, database } = inDatabase.parse(params);
+    await engine.dropDatabase(id, database);
+    return reply.code(204).send();
+  });
+  app.get(`${path}/extensions`, ({ params }) => {
+    const { id, database } = inDatabase.parse(params);
+    return engine.extensions(id, database);
+  });
+  app.put(`${path}/extensions/:name`, ({ params }) => {
+    const { id, database, name } = byExtension.parse(params);
+    return engine.installExtension(id, database, name);
+  });
+  app.delete(`${path}/extensions/:name`, async ({ params }, reply) => {
+    const { id, database, name } = byExtension.parse(params);
+    await engine.removeExtension(id, database, name);
     return reply.code(204).send();
   });
 }

@@ -2,9 +2,11 @@ import {
   type ClusterAccess,
   type ClusterSpec,
   type ClusterState,
+  type CredentialUse,
   type Engine,
   EngineError,
   type EngineEvent,
+  type InstalledExtension,
 } from '@borealis/engine';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
@@ -70,6 +72,59 @@ export class FakeEngine implements Engine {
     await this.before('usage');
     const names = this.clusters.get(id)?.access?.databases.map((database) => database.name) ?? [];
     return Object.fromEntries(names.map((name) => [name, 7_654_321]));
+  }
+
+  /** What `credentialUse` tells of any cluster. */
+  use: CredentialUse = { tunnels: [], sessions: [] };
+  free = { totalBytes: 100 * 2 ** 30, freeBytes: 50 * 2 ** 30 };
+  readonly extensionsOf = new Map<string, InstalledExtension[]>();
+  readonly dropped: string[] = [];
+
+  async credentialUse(_id: string) {
+    await this.before('credentialUse');
+    return this.use;
+  }
+
+  async capacity() {
+    await this.before('capacity');
+    return this.free;
+  }
+
+  async extensions(id: string, database: string) {
+    await this.before('extensions');
+    const available = [
+      { name: 'cube', version: '1.5', requires: [] },
+      { name: 'earthdistance', version: '1.2', requires: ['cube'] },
+    ];
+    return { available, installed: this.extensionsOf.get(`${id}/${database}`) ?? [] };
+  }
+
+  async installExtension(id: string, database: string, name: string) {
+    await this.before('installExtension');
+    const { available, installed } = await this.extensions(id, database);
+    const found = available.find((extension) => extension.name === name);
+    if (!found) throw new EngineError('unsupported', `There is no extension "${name}".`);
+    if (installed.some((extension) => extension.name === name)) throw new EngineError('exists', 'It is installed.');
+    const missing = found.requires.filter((other) => !installed.some((extension) => extension.name === other));
+    if (missing.length > 0) throw new EngineError('dependencies', 'It needs others first.', { details: missing });
+    const made = { name, schema: name, version: found.version };
+    this.extensionsOf.set(`${id}/${database}`, [...installed, made]);
+    return made;
+  }
+
+  async removeExtension(id: string, database: string, name: string) {
+    await this.before('removeExtension');
+    const { installed } = await this.extensions(id, database);
+    const left = installed.filter((extension) => extension.name !== name);
+    if (left.length === installed.length) throw new EngineError('not_found', 'It is not installed.');
+    if (name === 'cube' && left.some((extension) => extension.name === 'earthdistance'))
+      throw new EngineError('dependents', 'Others need it.', { details: ['earthdistance'] });
+    this.extensionsOf.set(`${id}/${database}`, left);
+  }
+
+  async dropDatabase(id: string, name: string) {
+    await this.before('dropDatabase');
+    this.dropped.push(`${id}/${name}`);
   }
 
   async destroyCluster(id: string) {
