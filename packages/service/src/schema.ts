@@ -4,6 +4,7 @@ import type { Generated, JSONColumnType } from 'kysely';
 /** The tables of the migrations as TypeScript sees them; a test compares both. */
 export interface Database {
   addon: AddonTable;
+  cluster: ClusterTable;
   local_port: LocalPortTable;
   app_role: AppRoleTable;
   app_ssh_key: AppSshKeyTable;
@@ -30,13 +31,21 @@ export interface AddonTable {
   status: Generated<AddonStatus>;
   cluster_id: string;
   database_name: string;
-  access_revision: Generated<number>;
-  applied_revision: Generated<number>;
   storage_usage_bytes: Generated<string>;
   log_input_url: Buffer | null;
   created_at: Generated<Date>;
   available_at: Date | null;
   destroy_requested_at: Date | null;
+  evicted: Generated<boolean>;
+}
+
+export interface ClusterTable {
+  id: string;
+  tenancy: 'isolated' | 'shared';
+  postgres_major: string;
+  access_revision: Generated<number>;
+  applied_revision: Generated<number>;
+  created_at: Generated<Date>;
 }
 
 interface LocalPortTable {

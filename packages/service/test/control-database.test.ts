@@ -90,9 +90,10 @@ test('ports are unique over all add-ons, in their range and fixed, however many 
   }
 
   async function newAddons(count: number): Promise<string[]> {
+    await pool.query(`insert into cluster values ('c', 'shared', '16') on conflict do nothing`);
     const { rows } = await pool.query(
       `insert into addon (id, name, plan, postgres_major, region, cluster_id, database_name)
-       select gen_random_uuid(), 'n', 'p', '16', 'r', gen_random_uuid()::text, 'd' from generate_series(1, $1)
+       select gen_random_uuid(), 'n', 'p', '16', 'r', 'c', 'd' from generate_series(1, $1)
        returning id`,
       [count],
     );
@@ -104,7 +105,8 @@ test('an add-on that got only one of its ports gets the other', async () => {
   const { pool } = await start();
   const db = openDatabase({ ...pool.options, password: pool.options.password }, () => {});
   await pool.query(
-    `insert into addon (id, name, plan, postgres_major, region, cluster_id, database_name)
+    `insert into cluster values ('c', 'shared', '16');
+     insert into addon (id, name, plan, postgres_major, region, cluster_id, database_name)
      values ('00000000-0000-4000-8000-000000000001', 'n', 'p', '16', 'r', 'c', 'd')`,
   );
   await pool.query(`insert into local_port values (20000, '00000000-0000-4000-8000-000000000001', 'rw')`);

@@ -19,7 +19,7 @@ test('a request is taken on with one row and one strand, and every copy of it ge
 
 test.each([
   ['an unknown plan', { plan: 'huge' }, /no plan "huge".*x1-s10-p1-r1/],
-  ['the multi-tenant plan', { plan: 'dev' }, /"dev" is not available yet.*x1-s10-p1-r1/],
+  ['a plan with a replica', { plan: 'x2-s10-p1-r1' }, /replicas are not available yet.*x1-s10-p1-r1/],
   ['a plan with replicas', { plan: 'x2-s10-p1-r1' }, /replicas are not available yet/],
   ['an unknown version', { options: { version: '9.6' } }, /"9.6" is not supported.*13, 14, 15, 16, 17, 18/],
   ['a version that is a flag', { options: { version: true } }, /"true" is not supported/],

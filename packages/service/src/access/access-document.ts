@@ -1,66 +1,73 @@
 import type { GatewayRole, TunnelUser } from '@borealis/contract';
-import type { ClusterAccess } from '@borealis/engine';
+import type { ClusterAccess, DatabaseSpec } from '@borealis/engine';
 import type { Transaction } from '../database.js';
 import type { CredentialKind } from '../schema.js';
 
-/** An access document with the cluster that it is for. */
-export interface AddressedAccess {
-  clusterId: string;
-  access: ClusterAccess;
+type Queries = Pick<Transaction, 'sql'>;
+
+/** The part of one add-on in its cluster's access document. */
+interface AddonAccess {
+  database: DatabaseSpec;
+  roles: GatewayRole[];
+  tunnelUsers: TunnelUser[];
 }
 
 /**
- * Writes the access document of an add-on from its rows, and from nothing else: one revision always means one document. Locks the
- * add-on's row, so that no change can fall between revision and rows. Null when the add-on is gone.
+ * Writes the access document of a cluster from the rows of its add-ons, and from nothing else: one revision always means one
+ * document. Locks the cluster's row, so that no change can be committed between revision and rows. Null when the cluster is gone.
  */
-export async function accessDocument(tx: Pick<Transaction, 'sql'>, addonId: string): Promise<AddressedAccess | null> {
-  const addon = await tx.sql
-    .selectFrom('addon')
-    .select(['cluster_id', 'database_name', 'access_revision'])
-    .where('id', '=', addonId)
+export async function accessDocument(tx: Queries, clusterId: string): Promise<ClusterAccess | null> {
+  const cluster = await tx.sql
+    .selectFrom('cluster')
+    .select('access_revision')
+    .where('id', '=', clusterId)
     .forUpdate()
     .executeTakeFirst();
-  if (!addon) return null;
-  const app = await appAccess(tx, addonId, addon.database_name);
-  const persons = await personalAccess(tx, addonId, addon.database_name, app.roles);
+  if (!cluster) return null;
+  const parts = await appAccess(tx, clusterId);
+  await addPersonalAccess(tx, clusterId, parts);
+  const all = [...parts.values()];
   return {
-    clusterId: addon.cluster_id,
-    access: {
-      revision: addon.access_revision,
-      databases: [{ name: addon.database_name, owner: app.owner }],
-      roles: [...app.roles, ...persons.roles],
-      tunnelUsers: [app.tunnelUser, ...persons.tunnelUsers],
-    },
+    revision: cluster.access_revision,
+    databases: all.map((part) => part.database),
+    roles: all.flatMap((part) => part.roles),
+    tunnelUsers: all.flatMap((part) => part.tunnelUsers),
   };
 }
 
-async function appAccess(tx: Pick<Transaction, 'sql'>, addonId: string, database: string) {
+/** The part of each add-on that has credentials, by its id: the app's own roles and key. */
+async function appAccess(tx: Queries, clusterId: string): Promise<Map<string, AddonAccess>> {
   const rows = await tx.sql
-    .selectFrom('app_role')
-    .selectAll()
-    .where('addon_id', '=', addonId)
-    .orderBy('access', 'desc')
+    .selectFrom('addon')
+    .innerJoin('app_ssh_key as key', 'key.addon_id', 'addon.id')
+    .innerJoin('app_role as role', 'role.addon_id', 'addon.id')
+    .select(['addon.id', 'addon.database_name as database', 'key.username', 'key.public_key'])
+    .select(['role.access', 'role.name', 'role.verifier'])
+    .where('addon.cluster_id', '=', clusterId)
+    .where('addon.evicted', '=', false)
+    .orderBy('addon.id')
+    .orderBy('role.access', 'desc')
     .execute();
-  const key = await tx.sql.selectFrom('app_ssh_key').selectAll().where('addon_id', '=', addonId).executeTakeFirst();
-  const owner = rows.find((row) => row.access === 'rw')?.name;
-  if (!key || !owner) throw new Error(`BUG: add-on ${addonId} has an access revision but no credentials`);
-  const roles: GatewayRole[] = rows.map(({ name, verifier }) => ({
-    name,
-    database,
-    verifiers: [verifier],
-    validUntil: null,
-  }));
-  const tunnelUser: TunnelUser = {
-    username: key.username,
-    kind: 'app',
-    // Not the name: it can change, and with it the document, without a new revision.
-    label: addonId,
-    publicKeys: [key.public_key],
-    database,
-    roles: roles.map((role) => role.name),
-    validUntil: null,
-  };
-  return { owner, roles, tunnelUser };
+  const parts = new Map<string, AddonAccess>();
+  for (const { id, database, username, public_key, name, verifier } of rows) {
+    // The first row is the writer's: it owns the database.
+    const part = parts.get(id) ?? newPart(id, database, name, { username, publicKeys: [public_key] });
+    part.roles.push({ name, database, verifiers: [verifier], validUntil: null });
+    part.tunnelUsers[0]!.roles.push(name);
+    parts.set(id, part);
+  }
+  return parts;
+}
+
+function newPart(
+  id: string,
+  database: string,
+  owner: string,
+  key: Pick<TunnelUser, 'username' | 'publicKeys'>,
+): AddonAccess {
+  // The label is not the name: that can change, and with it the document, without a new revision.
+  const app: TunnelUser = { ...key, kind: 'app', label: id, database, roles: [], validUntil: null };
+  return { database: { name: database, owner }, roles: [], tunnelUsers: [app] };
 }
 
 /** The names that a person's credentials have, the same ones for life. */
@@ -68,38 +75,40 @@ export function personalName(suffix: string, kind: CredentialKind): string {
   return kind === 'ssh' ? `p-${suffix}` : `p_${kind}_${suffix}`;
 }
 
-async function personalAccess(
-  tx: Pick<Transaction, 'sql'>,
-  addonId: string,
-  database: string,
-  appRoles: GatewayRole[],
-) {
+async function addPersonalAccess(tx: Queries, clusterId: string, parts: Map<string, AddonAccess>): Promise<void> {
   const rows = await tx.sql
-    .selectFrom('personal_user as person')
+    .selectFrom('addon')
+    .innerJoin('personal_user as person', 'person.addon_id', 'addon.id')
     .innerJoin('personal_credential as credential', 'credential.personal_user_id', 'person.id')
-    .select(['person.email', 'person.suffix', 'credential.kind', 'credential.proof', 'credential.valid_until'])
-    .where('person.addon_id', '=', addonId)
+    .select(['addon.id', 'person.email', 'person.suffix', 'credential.kind', 'credential.proof'])
+    .select('credential.valid_until')
+    .where('addon.cluster_id', '=', clusterId)
     .orderBy('person.suffix')
+    // Roles come before the key that reaches them.
     .orderBy('credential.kind')
     .execute();
-  const roles: GatewayRole[] = [];
-  const tunnelUsers: TunnelUser[] = [];
-  for (const { email, suffix, kind, proof, valid_until } of rows) {
+  for (const { id, email, suffix, kind, proof, valid_until } of rows) {
+    const part = parts.get(id);
+    if (!part) continue;
+    const { name: database } = part.database;
     const name = personalName(suffix, kind);
     const validUntil = valid_until.toISOString();
     // A role whose password has ended stays listed: it may own things and hold grants that its person comes back to.
-    if (kind !== 'ssh') roles.push({ name, database, verifiers: proof ? [proof] : [], validUntil });
-    else if (proof)
-      tunnelUsers.push({
+    if (kind !== 'ssh') part.roles.push({ name, database, verifiers: proof ? [proof] : [], validUntil });
+    else if (proof) {
+      // The app's roles too: the CLI's `run` enters with the app's password through the person's tunnel.
+      const app = part.tunnelUsers[0]!.roles;
+      const own = part.roles.map((role) => role.name).filter((role) => role.endsWith(`_${suffix}`));
+      const roles = [...own, ...app];
+      part.tunnelUsers.push({
         username: name,
         kind: 'personal',
         label: email,
         publicKeys: [proof],
         database,
-        // The app's roles too: the CLI's `run` enters with the app's password through the person's tunnel.
-        roles: [...roles.filter((role) => role.name.endsWith(`_${suffix}`)), ...appRoles].map((role) => role.name),
+        roles,
         validUntil,
       });
+    }
   }
-  return { roles, tunnelUsers };
 }

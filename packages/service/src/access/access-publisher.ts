@@ -2,7 +2,7 @@ import type { Engine } from '@borealis/engine';
 import type { ControlDatabase } from '../database.js';
 import { accessDocument } from './access-document.js';
 
-/** Brings access documents to the engine, one at a time per add-on; callers who come meanwhile share the next one. */
+/** Brings access documents to the engine, one at a time per cluster; callers who come meanwhile share the next one. */
 export class AccessPublisher {
   readonly #running = new Map<string, Promise<void>>();
 
@@ -11,41 +11,46 @@ export class AccessPublisher {
     private readonly engine: Engine,
   ) {}
 
-  /** Resolves when the engine runs by this revision or a newer one, or when the add-on is gone; passes the engine's errors on. */
-  async publish(addonId: string, revision: number): Promise<void> {
-    while (!(await this.isApplied(addonId, revision))) {
-      const running = this.#running.get(addonId);
+  /** Resolves when the engine runs by this revision or a newer one, or when the cluster is gone; passes the engine's errors on. */
+  async publish(clusterId: string, revision: number): Promise<void> {
+    for (;;) {
+      const state = await this.#revisions(clusterId);
+      if (!state || state.applied_revision >= revision) return;
+      const running = this.#running.get(clusterId);
       // Its document may be older than ours, and its failure belongs to whoever started it.
       if (running !== undefined) await running.catch(() => {});
-      else await this.#start(addonId);
+      else await this.#start(clusterId);
     }
   }
 
-  /** True when the engine is known to run by this revision or a newer one, or when there is no such add-on. */
-  async isApplied(addonId: string, revision: number): Promise<boolean> {
-    const row = await this.db.sql
-      .selectFrom('addon')
-      .select('applied_revision')
-      .where('id', '=', addonId)
-      .executeTakeFirst();
-    return !row || row.applied_revision >= revision;
+  /** As `publish`, for whatever revision is the newest now. */
+  async publishLatest(clusterId: string): Promise<void> {
+    const state = await this.#revisions(clusterId);
+    if (state) await this.publish(clusterId, state.access_revision);
   }
 
-  #start(addonId: string): Promise<void> {
-    const run = this.#apply(addonId).finally(() => this.#running.delete(addonId));
-    this.#running.set(addonId, run);
+  #revisions(clusterId: string) {
+    return this.db.sql
+      .selectFrom('cluster')
+      .select(['access_revision', 'applied_revision'])
+      .where('id', '=', clusterId)
+      .executeTakeFirst();
+  }
+
+  #start(clusterId: string): Promise<void> {
+    const run = this.#apply(clusterId).finally(() => this.#running.delete(clusterId));
+    this.#running.set(clusterId, run);
     return run;
   }
 
-  async #apply(addonId: string): Promise<void> {
-    const document = await this.db.transaction((tx) => accessDocument(tx, addonId));
-    if (!document) return;
-    const { clusterId, access } = document;
+  async #apply(clusterId: string): Promise<void> {
+    const access = await this.db.transaction((tx) => accessDocument(tx, clusterId));
+    if (!access) return;
     await this.engine.applyAccess(clusterId, access);
     await this.db.sql
-      .updateTable('addon')
+      .updateTable('cluster')
       .set({ applied_revision: access.revision })
-      .where('id', '=', addonId)
+      .where('id', '=', clusterId)
       .where('applied_revision', '<', access.revision)
       .execute();
   }

@@ -1,8 +1,10 @@
 import { sql } from 'kysely';
 import type { ClientBase } from 'pg';
+import { lockAddon } from '../addons/addon-store.js';
 import { type ControlDatabase, queriesOn } from '../database.js';
 import type { CredentialKind } from '../schema.js';
 import { personalName } from './access-document.js';
+import { bumpRevision } from './revision.js';
 
 /** A credential whose time is over while its proof still stands in the access document. */
 export interface Expired {
@@ -42,11 +44,7 @@ function live(db: ControlDatabase, addonId: string) {
  */
 export async function endExpired(client: ClientBase, addonId: string, expired: readonly Expired[]): Promise<void> {
   const queries = queriesOn(client);
-  await queries
-    .updateTable('addon')
-    .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
-    .where('id', '=', addonId)
-    .execute();
+  await lockAddon({ sql: queries }, addonId);
   for (const { userId, kind } of expired)
     await queries
       .updateTable('personal_credential')
@@ -55,4 +53,5 @@ export async function endExpired(client: ClientBase, addonId: string, expired: r
       .where('kind', '=', kind)
       .where('valid_until', '<=', sql<Date>`now()`)
       .execute();
+  await bumpRevision(queries, addonId);
 }

@@ -12,6 +12,7 @@ import type { Person } from '../platform/platform-api.js';
 import type { Access, CredentialKind } from '../schema.js';
 import { personalName } from './access-document.js';
 import type { AccessPublisher } from './access-publisher.js';
+import { bumpRevision } from './revision.js';
 
 /** How long a person's credentials are valid at the most. */
 export const PERSONAL_HOURS = 12;
@@ -72,20 +73,20 @@ export class PersonalUsers {
       const isNew = await replaceProof(tx, user.id, kind, proof);
       const type = eventType(kind, isNew);
       await recordEvent(tx.sql, { addonId, type, attributes: { user: person.email } });
-      const revision = await bumpRevision(tx, addonId);
       await this.strands().signal(tx.client, addonId, 'access');
+      const revision = await bumpRevision(tx.sql, addonId);
       return { addon, name: personalName(user.suffix, kind), revision };
     });
-    await this.#publish(addonId, issued.revision);
+    await this.#publish(issued.addon.cluster_id, issued.revision);
     return issued;
   }
 
   // A cluster that recovers is back in a second or two: better to wait for it than to send the person away.
-  async #publish(addonId: string, revision: number): Promise<void> {
+  async #publish(clusterId: string, revision: number): Promise<void> {
     const end = Date.now() + PATIENCE_MS;
     for (;;) {
       try {
-        return await this.publisher.publish(addonId, revision);
+        return await this.publisher.publish(clusterId, revision);
       } catch (error) {
         if (!(error instanceof EngineError) || !error.retryable) throw error;
         if (Date.now() > end) throw new AppError('engineBusy', {}, { cause: error });
@@ -134,16 +135,6 @@ async function replaceProof(tx: Transaction, userId: string, kind: CredentialKin
       .where('kind', '=', kind === 'ro' ? 'rw' : 'ro')
       .execute();
   return !before;
-}
-
-async function bumpRevision(tx: Transaction, addonId: string): Promise<number> {
-  const row = await tx.sql
-    .updateTable('addon')
-    .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
-    .where('id', '=', addonId)
-    .returning('access_revision')
-    .executeTakeFirstOrThrow();
-  return row.access_revision;
 }
 
 function eventType(kind: CredentialKind, isNew: boolean) {

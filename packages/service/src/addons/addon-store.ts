@@ -3,6 +3,7 @@ import type { Selectable } from 'kysely';
 import { type ControlDatabase, queriesOn, type Transaction } from '../database.js';
 import type { AddonTable } from '../schema.js';
 import type { Vault } from '../vault.js';
+import { chooseCluster } from './cluster-store.js';
 
 export type Addon = Selectable<AddonTable>;
 
@@ -19,10 +20,15 @@ export interface NewAddon {
 /** The place of an add-on's log address for the vault. */
 export const logInputUrlPlace = (id: string) => ({ table: 'addon', row: id, column: 'log_input_url' });
 
-/** Adds the row unless there is one of this id; true when it was added. The names of everything to be made are chosen here. */
+/**
+ * Adds the row unless there is one of this id; true when it was added. The names of everything to be made are chosen here. The
+ * caller keeps others from adding the same id meanwhile.
+ */
 export async function insertAddon(tx: Transaction, vault: Vault, addon: NewAddon): Promise<boolean> {
   const { logInputUrl, id } = addon;
-  const result = await tx.sql
+  if (await findAddon(tx, id)) return false;
+  const clusterId = await chooseCluster(tx, addon.plan, addon.major);
+  await tx.sql
     .insertInto('addon')
     .values({
       id,
@@ -30,13 +36,12 @@ export async function insertAddon(tx: Transaction, vault: Vault, addon: NewAddon
       plan: addon.plan.name,
       postgres_major: addon.major,
       region: addon.region,
-      cluster_id: `c${randomName(9)}`,
+      cluster_id: clusterId,
       database_name: `d${randomName(12)}`,
       log_input_url: logInputUrl && vault.seal(logInputUrl, logInputUrlPlace(id)),
     })
-    .onConflict((conflict) => conflict.column('id').doNothing())
-    .executeTakeFirst();
-  return result.numInsertedOrUpdatedRows === 1n;
+    .execute();
+  return true;
 }
 
 /** The add-on of that id; null when there is none. */

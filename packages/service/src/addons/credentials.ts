@@ -1,5 +1,6 @@
 import { formatVerifier, makeVerifier, randomName, randomPassword, Secret } from '@borealis/contract';
 import type { ClientBase } from 'pg';
+import { bumpRevision } from '../access/revision.js';
 import { type ControlDatabase, queriesOn } from '../database.js';
 import { makeSshKeyPair } from '../openssh-key.js';
 import type { Access } from '../schema.js';
@@ -45,11 +46,7 @@ export async function prepareAppCredentials(vault: Vault, addonId: string): Prom
       .executeTakeFirst();
     if (added.numInsertedOrUpdatedRows !== 1n) return;
     await sql.insertInto('app_role').values(roles).execute();
-    await sql
-      .updateTable('addon')
-      .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
-      .where('id', '=', addonId)
-      .execute();
+    await bumpRevision(sql, addonId);
   };
 }
 

@@ -6,7 +6,7 @@ import { recordEvent } from '../events/event-log.js';
 import { GrantDead } from '../platform/oauth-grants.js';
 import { PlatformRefused } from '../platform/platform-http.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
-import { destroyedCluster } from './removal.js';
+import { destroyedDatabase } from './removal.js';
 
 /** How long the making of a cluster may fail. The platform itself would keep people waiting for twelve hours. */
 const GIVE_UP_MINUTES = 60;
@@ -41,7 +41,7 @@ export function markGivenUp(id: string) {
  * refusal here means that it was told before, or that its own limit will tell it.
  */
 export async function giveUp(work: AddonWork, id: string) {
-  if (!(await destroyedCluster(work, await ownAddon(work, id)))) return nap(AFTER_FAILURE_SECONDS);
+  if (!(await destroyedDatabase(work, await ownAddon(work, id)))) return nap(AFTER_FAILURE_SECONDS);
   try {
     await work.grants.call(id, (token) => work.platform.markDeprovisioned(token, id));
   } catch (error) {

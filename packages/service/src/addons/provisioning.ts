@@ -1,13 +1,13 @@
-import { findPlan, type PostgresMajor } from '@borealis/contract';
-import { type ClusterSpec, type ClusterState, EngineError } from '@borealis/engine';
+import { type ClusterState, EngineError } from '@borealis/engine';
 import { go, nap } from '@borealis/strands';
 import type { ClientBase } from 'pg';
 import { clientAppToken } from '../client-app-token.js';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
 import { GrantDead } from '../platform/oauth-grants.js';
-import { type Addon, setStatus } from './addon-store.js';
+import { setStatus } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
+import { clusterSpec } from './cluster-store.js';
 import { configVars } from './config-vars.js';
 import { appCredentials, prepareAppCredentials } from './credentials.js';
 import { isHopeless, markGivenUp } from './giving-up.js';
@@ -29,13 +29,6 @@ export async function createCluster(work: AddonWork, id: string) {
     return unlessHopeless(work, id, error.message, error);
   }
   return go('waitCluster', {}, setStatus(id, 'provisioning'));
-}
-
-function clusterSpec({ plan: name, postgres_major }: Addon): ClusterSpec {
-  const plan = findPlan(name);
-  if (!plan) throw new Error(`BUG: an add-on has the plan "${name}", which does not exist`);
-  const { tenancy, nodes, vcpu, memoryGiB, storageGiB } = plan;
-  return { major: postgres_major as PostgresMajor, tenancy, nodes, vcpu, memoryGiB, storageGiB };
 }
 
 /** Seconds between two looks: short where a start takes a second or two, longer while a release is fetched. */
@@ -74,7 +67,7 @@ export async function makeCredentials(work: AddonWork, id: string) {
 
 export async function applyAccess(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
-  await work.publisher.publish(id, addon.access_revision);
+  await work.publisher.publishLatest(addon.cluster_id);
   return go('setConfigVars');
 }
 

@@ -1,27 +1,47 @@
 import { done, go, nap } from '@borealis/strands';
 import type { ClientBase } from 'pg';
+import { personalName } from '../access/access-document.js';
+import { bumpRevision } from '../access/revision.js';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
-import type { Addon } from './addon-store.js';
+import { type Addon, lockAddon } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
+import { findCluster } from './cluster-store.js';
 
 const AFTER_FAILURE_SECONDS = 10;
 
 /** Never gives up, whatever the engine says: a half destroyed cluster is nothing to leave behind. */
 export async function destroyCluster(work: AddonWork, id: string) {
-  const isGone = await destroyedCluster(work, await ownAddon(work, id));
+  const isGone = await destroyedDatabase(work, await ownAddon(work, id));
   return isGone ? go('forget') : nap(AFTER_FAILURE_SECONDS);
 }
 
-/** True when nothing is left of the cluster; a failure is logged and false. */
-export async function destroyedCluster(work: AddonWork, addon: Addon): Promise<boolean> {
+/** True when nothing is left of the add-on's cluster, or of its database in a shared one; a failure is logged and false. */
+export async function destroyedDatabase(work: AddonWork, addon: Addon): Promise<boolean> {
   try {
-    await work.engine.destroyCluster(addon.cluster_id);
+    const cluster = await findCluster(work.db, addon.cluster_id);
+    if (cluster?.tenancy === 'shared') await leaveCluster(work, addon);
+    else await work.engine.destroyCluster(addon.cluster_id);
     return true;
   } catch (error) {
-    work.log.error({ addon: addon.id, err: error }, 'a cluster could not be destroyed; it is tried again');
+    work.log.error({ addon: addon.id, err: error }, 'a database could not be destroyed; it is tried again');
     return false;
   }
+}
+
+/** First nobody can get in any more, then the database goes with all that is in it. */
+async function leaveCluster(work: AddonWork, addon: Addon): Promise<void> {
+  const wasListed = await work.db.transaction(async (tx) => {
+    await lockAddon(tx, addon.id);
+    await tx.sql.updateTable('addon').set({ evicted: true }).where('id', '=', addon.id).execute();
+    const key = tx.sql.selectFrom('app_ssh_key').select('username').where('addon_id', '=', addon.id);
+    if (!(await key.executeTakeFirst())) return false;
+    await bumpRevision(tx.sql, addon.id);
+    return true;
+  });
+  if (!wasListed) return;
+  await work.publisher.publishLatest(addon.cluster_id);
+  await work.engine.dropDatabase(addon.cluster_id, addon.database_name);
 }
 
 export async function forget(_work: AddonWork, id: string) {
@@ -32,12 +52,16 @@ export async function forget(_work: AddonWork, id: string) {
 async function deleteRows(db: ClientBase, id: string): Promise<void> {
   const sql = queriesOn(db);
   await recordEvent(sql, { addonId: id, type: 'addon-destroyed', dedupKey: `${id}/destroyed` });
+  const persons = await sql.selectFrom('personal_user').select('suffix').where('addon_id', '=', id).execute();
+  const usernames = persons.map(({ suffix }) => personalName(suffix, 'ssh'));
+  if (usernames.length > 0) await sql.deleteFrom('open_tunnel').where('username', 'in', usernames).execute();
   const addon = await sql.deleteFrom('addon').where('id', '=', id).returning('cluster_id').executeTakeFirst();
+  if (addon)
+    await sql.deleteFrom('cluster').where('id', '=', addon.cluster_id).where('tenancy', '=', 'isolated').execute();
   await sql
     .updateTable('event')
     .set({ delivery: 'dropped' })
     .where('addon_id', '=', id)
     .where('delivery', '=', 'pending')
     .execute();
-  if (addon) await sql.deleteFrom('open_tunnel').where('cluster_id', '=', addon.cluster_id).execute();
 }

@@ -24,7 +24,7 @@ export async function serve(work: AddonWork, id: string) {
 
 async function keepAccess(work: AddonWork, id: string): Promise<void> {
   const addon = await findAddon(work.db, id);
-  if (addon) await work.publisher.publish(id, addon.access_revision);
+  if (addon) await work.publisher.publishLatest(addon.cluster_id);
 }
 
 /** The gateway lets nobody in by them any more; here the sessions that they opened end, and then the credentials themselves. */

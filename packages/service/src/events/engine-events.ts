@@ -3,6 +3,7 @@ import type { EventType, PrincipalKind } from '@borealis/contract';
 import type { Engine, EngineEvent } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import type { ControlDatabase, Transaction } from '../database.js';
+import { addonOf } from './addon-of.js';
 import { type ClusterEventType, recordEvent } from './event-log.js';
 import { tunnelClosed, tunnelOpened } from './tunnel-tracking.js';
 
@@ -38,14 +39,10 @@ export class EngineEvents {
   }
 
   async #write(tx: Transaction, event: EngineEvent): Promise<void> {
-    const addon = await tx.sql
-      .selectFrom('addon')
-      .select('id')
-      .where('cluster_id', '=', event.clusterId)
-      .executeTakeFirst();
-    if (!addon) return;
-    const isNew = await recordEvent(tx.sql, { addonId: addon.id, ...describe(event) });
-    if (isNew) await this.#follow(tx, addon.id, event);
+    const addonId = await addonOf(tx, event);
+    if (addonId === null) return;
+    const isNew = await recordEvent(tx.sql, { addonId, ...describe(event) });
+    if (isNew) await this.#follow(tx, addonId, event);
   }
 
   async #follow(tx: Transaction, addonId: string, event: EngineEvent): Promise<void> {

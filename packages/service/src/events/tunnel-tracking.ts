@@ -2,6 +2,7 @@ import type { GatewayEvent } from '@borealis/contract';
 import { sql } from 'kysely';
 import { personalName } from '../access/access-document.js';
 import { PERSONAL_HOURS } from '../access/personal-users.js';
+import { bumpRevision } from '../access/revision.js';
 import { lockAddon } from '../addons/addon-store.js';
 import type { Transaction } from '../database.js';
 
@@ -67,10 +68,6 @@ async function setValidity(tx: Transaction, addonId: string, suffix: string, clo
     )
     .executeTakeFirst();
   if (changed.numUpdatedRows === 0n) return false;
-  await tx.sql
-    .updateTable('addon')
-    .set((e) => ({ access_revision: e('access_revision', '+', 1) }))
-    .where('id', '=', addonId)
-    .execute();
+  await bumpRevision(tx.sql, addonId);
   return true;
 }

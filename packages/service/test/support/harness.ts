@@ -134,8 +134,11 @@ export async function stepTo(service: Service, id: string, label: string | null)
 }
 
 /** An available add-on and a person who may use it. */
-export async function availableAddon({ service, platform }: Pick<Harness, 'service' | 'platform'>) {
-  const request = provisionRequest(platform);
+export async function availableAddon(
+  { service, platform }: Pick<Harness, 'service' | 'platform'>,
+  more: Record<string, unknown> = {},
+) {
+  const request = provisionRequest(platform, more);
   const answer = await provision(service, request);
   if (answer.statusCode !== 202) throw new Error(answer.body);
   await stepTo(service, request.uuid, 'serve');

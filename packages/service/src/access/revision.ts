@@ -1,0 +1,16 @@
+import { type Kysely, sql } from 'kysely';
+import type { Database } from '../schema.js';
+
+/**
+ * Asks for a new access document of the add-on's cluster; returns its revision. To be called in the transaction of every change to
+ * who may log in, after the add-on's row is locked and as its last lock.
+ */
+export async function bumpRevision(db: Kysely<Database>, addonId: string): Promise<number> {
+  const row = await db
+    .updateTable('cluster')
+    .set({ access_revision: sql<number>`access_revision + 1` })
+    .where('id', '=', (e) => e.selectFrom('addon').select('cluster_id').where('id', '=', addonId))
+    .returning('access_revision')
+    .executeTakeFirstOrThrow();
+  return row.access_revision;
+}

@@ -1,0 +1,38 @@
+import { findPlan, type Plan, type PostgresMajor, randomName } from '@borealis/contract';
+import type { ClusterSpec } from '@borealis/engine';
+import type { Selectable } from 'kysely';
+import type { ControlDatabase, Transaction } from '../database.js';
+import type { ClusterTable } from '../schema.js';
+import type { Addon } from './addon-store.js';
+
+export type Cluster = Selectable<ClusterTable>;
+
+/** What every shared cluster is made of; its tenants' plan says only what each of them may take. */
+const SHARED = { nodes: 1, vcpu: 2, memoryGiB: 2, storageGiB: 100 } as const;
+
+/** Chooses the cluster of a new add-on: one of its own, or the one that all tenants of the major share. */
+export async function chooseCluster(tx: Pick<Transaction, 'sql'>, plan: Plan, major: PostgresMajor): Promise<string> {
+  const cluster = { id: `c${randomName(9)}`, tenancy: plan.tenancy, postgres_major: major };
+  const insert = tx.sql.insertInto('cluster').values(cluster);
+  if (plan.tenancy === 'isolated') await insert.execute();
+  else {
+    await insert.onConflict((conflict) => conflict.doNothing()).execute();
+    const shared = tx.sql.selectFrom('cluster').select('id').where('tenancy', '=', 'shared');
+    return (await shared.where('postgres_major', '=', major).executeTakeFirstOrThrow()).id;
+  }
+  return cluster.id;
+}
+
+/** The cluster of that id; null when there is none. */
+export async function findCluster(db: Pick<ControlDatabase, 'sql'>, id: string): Promise<Cluster | null> {
+  return (await db.sql.selectFrom('cluster').selectAll().where('id', '=', id).executeTakeFirst()) ?? null;
+}
+
+/** What the engine is asked for. */
+export function clusterSpec({ plan: name, postgres_major }: Addon): ClusterSpec {
+  const plan = findPlan(name);
+  if (!plan) throw new Error(`BUG: an add-on has the plan "${name}", which does not exist`);
+  const { tenancy, nodes, vcpu, memoryGiB, storageGiB } = plan;
+  const size = tenancy === 'shared' ? SHARED : { nodes, vcpu, memoryGiB, storageGiB };
+  return { major: postgres_major as PostgresMajor, tenancy, ...size };
+}
