@@ -19,6 +19,7 @@ import { checkAccess } from './cluster/access-check.js';
 import { allotCluster } from './cluster/allotment.js';
 import type { Clusters } from './cluster/clusters.js';
 import type { HomeContext } from './cluster/context.js';
+import { dropClusterDatabase } from './cluster/drop-database.js';
 import type { ClusterReconciler } from './cluster/reconciler.js';
 import { clusterSpec } from './cluster/schemas.js';
 import { serverSpec } from './cluster/server-spec.js';
@@ -126,9 +127,8 @@ export class LocalEngine implements Engine {
     await this.extensions(id, database);
   }
 
-  async dropDatabase(id: string, _name: string): Promise<void> {
-    this.known(id);
-    throw new EngineError('unsupported', 'This engine drops no single databases yet.');
+  async dropDatabase(id: string, name: string): Promise<void> {
+    await dropClusterDatabase(this.known(id).state, name);
   }
 
   async usage(id: string): Promise<Record<string, number>> {

@@ -59,6 +59,7 @@ export function engineConformance(
   test('refuses the same cluster with another specification', () => refusesConflict(engine()), GENEROUS);
   test('applies access, adopts a repeated document and guards the revision', () => appliesAccess(engine()), GENEROUS);
   test('refuses a document that contradicts itself and changes nothing', () => refusesBadAccess(engine()), GENEROUS);
+  test('drops only a database that is not listed', () => dropsDatabase(engine()), GENEROUS);
   test('ends sessions of unknown names without an error', () => closesUnknown(engine()), GENEROUS);
   test('tells events at least once, in order, from any cursor', () => tellsEvents(subject), GENEROUS);
   test('signs certificates with an authority of its own', () => showsAuthority(engine()), GENEROUS);
@@ -117,6 +118,23 @@ async function refusesBadAccess(engine: Engine): Promise<void> {
   const role = { ...good.roles[0]!, name: 'postgres' };
   await rejects(engine.applyAccess(ID, { ...good, roles: [...good.roles, role] }), 'unsupported');
   assert.equal((await engine.cluster(ID))?.accessRevision, 3);
+}
+
+async function dropsDatabase(engine: Engine): Promise<void> {
+  const two = await accessDocument(5, ['app_rw_conform']);
+  const verifiers = two.roles[0]!.verifiers;
+  two.databases.push({ name: 'leaving', owner: 'app_rw_leaving' });
+  two.roles.push({ name: 'app_rw_leaving', database: 'leaving', verifiers, validUntil: null });
+  await engine.applyAccess(ID, two);
+  await rejects(engine.dropDatabase(ID, 'leaving'), 'conflict');
+  await rejects(engine.dropDatabase(ID, 'postgres'), 'unsupported');
+  await engine.applyAccess(ID, await accessDocument(6, ['app_rw_conform']));
+  assert.ok('leaving' in (await engine.usage(ID)));
+  await engine.dropDatabase(ID, 'leaving');
+  await engine.dropDatabase(ID, 'leaving');
+  assert.deepEqual(Object.keys(await engine.usage(ID)), ['conform']);
+  await engine.applyAccess(ID, { ...two, revision: 7 });
+  assert.deepEqual(Object.keys(await engine.usage(ID)), ['conform', 'leaving']);
 }
 
 async function closesUnknown(engine: Engine): Promise<void> {

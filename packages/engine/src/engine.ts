@@ -20,8 +20,9 @@ export interface Engine {
 
   /**
    * Makes databases, roles and tunnel users exactly what the document says, in PostgreSQL and in the gateway, and returns
-   * when both run by it. Roles that are not listed are dropped, what they owned goes to the database's owner. A document with
-   * an older revision than the one in force changes nothing. Throws `not_ready` while the cluster cannot take it.
+   * when both run by it. Roles that are not listed are dropped, what they owned goes to the database's owner. Databases
+   * that are not listed are closed with their roles until `dropDatabase`. A document with an older revision than the one in force
+   * changes nothing. Throws `not_ready` while the cluster cannot take it.
    */
   applyAccess(id: string, access: ClusterAccess): Promise<void>;
 
@@ -50,7 +51,10 @@ export interface Engine {
   /** Removes an extension. Throws `not_found` when it is not installed, `dependents` with what needs it as `details`. */
   removeExtension(id: string, database: string, name: string): Promise<void>;
 
-  /** Drops a database that the document in force does not list, with everything in it; no error when there is none of that name. */
+  /**
+   * Drops a database that the document in force does not list, with everything in it and the roles that were its alone; no error when
+   * there is none of that name. Throws `conflict` for one that is listed.
+   */
   dropDatabase(id: string, name: string): Promise<void>;
 
   /** Removes every trace: processes, sockets, directories, keys, users. Returns when nothing is left; repeated calls are no error. */

@@ -1,4 +1,12 @@
-export { type ApplyResult, applyRoles, type ConnectTo, type WantedAccess } from './access/apply-roles.js';
+export {
+  type AppliedDatabases,
+  type ApplyResult,
+  applyRoles,
+  type ConnectTo,
+  type WantedAccess,
+} from './access/apply-roles.js';
+export { dropDatabase } from './access/drop-database.js';
+export { isTenantDatabase } from './access/wanted.js';
 export { ensureRelease, isCached, type ReleaseRequest } from './release/cache.js';
 export { majorOf, offeredMajors, offeredRelease, type ReleasePin } from './release/offers.js';
 export { cacheDirectory, supportedPlatform } from './release/platform.js';

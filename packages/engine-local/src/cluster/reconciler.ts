@@ -56,6 +56,8 @@ export class ClusterReconciler {
       gatewaySilences: 0,
       rolesRevision: record.accessInForce,
       rolesDueAt: 0,
+      applied: new Map(),
+      sweepDueAt: 0,
       gatewayRevision: -1,
       serverRestarts: new Restarts(),
       gatewayRestarts: new Restarts(),

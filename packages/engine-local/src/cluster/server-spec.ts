@@ -1,5 +1,6 @@
-import { type ServerSpec, settingsFor } from '@borealis/postgres';
+import { type ServerSpec, settingsFor, type WantedAccess } from '@borealis/postgres';
 import { POSTGRES_PORT } from '../gateway/config-file.js';
+import type { ClusterRecord } from './record.js';
 import type { ClusterState } from './state.js';
 
 /** The keeper's own role. It matches no tenant role, so no tunnel leads to it. */
@@ -25,5 +26,14 @@ export function serverSpec(state: ClusterState): ServerSpec {
           roles: (record.access?.roles ?? []).map(({ name }) => name),
         }
       : { method: 'scram' },
+  };
+}
+
+/** What tenants may have in the cluster's PostgreSQL. */
+export function wantedAccess({ access, backendPassword, osUsers }: ClusterRecord): WantedAccess {
+  return {
+    databases: access?.databases ?? [],
+    roles: (access?.roles ?? []).map(({ name, database }) => ({ name, database })),
+    backendPassword: osUsers?.gateway ? null : backendPassword.reveal(),
   };
 }

@@ -13,7 +13,7 @@ import { traversable } from '../home/home.js';
 import { ensureDirectory } from '../system/files.js';
 import { ensureOsUser } from '../system/os-users.js';
 import { announceRecovery } from './recovery.js';
-import { serverSpec } from './server-spec.js';
+import { serverSpec, wantedAccess } from './server-spec.js';
 import type { Step } from './step.js';
 
 const START_SECONDS = 30;
@@ -104,7 +104,7 @@ const startPostgres: Step = {
   },
 };
 
-/** How soon a dropped role is tried again whose objects were locked, and how often grants are put right otherwise. */
+/** How soon a dropped role is tried again whose objects were locked, and how often all grants are put right. */
 const PENDING_ROLES_MS = 60_000;
 const SWEEP_MS = 6 * 3_600_000;
 
@@ -118,13 +118,14 @@ const applyAccessToPostgres: Step = {
     const access = record.access!;
     const spec = serverSpec(state);
     if (await writeConfiguration(spec)) await reload(spec);
-    const { pending } = await applyRoles((database) => connect(spec, database), {
-      databases: access.databases,
-      roles: access.roles.map(({ name, database }) => ({ name, database })),
-      backendPassword: spec.access.method === 'scram' ? record.backendPassword.reveal() : null,
-    });
+    if (Date.now() >= state.sweepDueAt) {
+      state.applied.clear();
+      state.sweepDueAt = Date.now() + SWEEP_MS;
+    }
+    const connectTo = (database: string) => connect(spec, database);
+    const { pending } = await applyRoles(connectTo, wantedAccess(record), state.applied);
     state.rolesRevision = access.revision;
-    state.rolesDueAt = Date.now() + (pending.length > 0 ? PENDING_ROLES_MS : SWEEP_MS);
+    state.rolesDueAt = pending.length > 0 ? Date.now() + PENDING_ROLES_MS : state.sweepDueAt;
   },
 };
 

@@ -1,5 +1,5 @@
 import type { ClusterPhase, EngineError } from '@borealis/engine';
-import type { OsUser, Release, ServerIdentity } from '@borealis/postgres';
+import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { SpoolReader } from '../events/spool-reader.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
 import type { HomeContext } from './context.js';
@@ -29,8 +29,12 @@ export interface ClusterState {
   gatewaySilences: number;
   /** Revision of the access document that PostgreSQL runs by. */
   rolesRevision: number;
-  /** When to apply the same roles again: tenants may have granted what they should not, or an object was locked. */
+  /** When to apply the same roles again: a sweep is due, or an object was locked. */
   rolesDueAt: number;
+  /** Databases that this keeper has applied since the last sweep; only those that differ are applied again. */
+  readonly applied: AppliedDatabases;
+  /** When to apply every database again: tenants may have granted what they should not. */
+  sweepDueAt: number;
   /** Revision of the file that the living gateway runs by. */
   gatewayRevision: number;
   readonly serverRestarts: Restarts;

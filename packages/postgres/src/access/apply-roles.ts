@@ -4,7 +4,7 @@ import { closeRoles, dropRoles } from './drop-roles.js';
 import { grantAccess } from './grants.js';
 import { ensureRoles } from './login-roles.js';
 import { guardReadOnly } from './read-only.js';
-import { inTransaction } from './sql.js';
+import { inTransaction, withAccessLock } from './sql.js';
 import { type ConnectTo, type DatabaseAccess, readWanted, type WantedAccess } from './wanted.js';
 
 export type { ConnectTo, WantedAccess } from './wanted.js';
@@ -14,32 +14,44 @@ export interface ApplyResult {
   pending: string[];
 }
 
-// Any number will do; all callers of a server share it.
-const LOCK = 7_216_543;
+/** Names of databases that earlier calls applied, each with the description they applied; to be kept by the caller. */
+export type AppliedDatabases = Map<string, string>;
 
 /**
  * Makes databases and tenants' roles exactly what is wanted, and grants what existing and future objects need. Sessions of other
- * tenants' roles end, what those roles owned goes to the database's owner, and the roles are dropped. Databases that are not listed are
- * left alone. Repeated calls change nothing; one call at a time runs, others wait up to 30 s.
+ * tenants' roles end, what those roles owned goes to the database's owner, and the roles are dropped. Databases that are not listed
+ * are left alone, and roles with rights in them are kept, closed. Databases that `applied` describes as they are wanted are not
+ * looked at. Repeated calls change nothing; one call at a time runs, others wait up to 30 s.
  */
-export async function applyRoles(connectTo: ConnectTo, wanted: WantedAccess): Promise<ApplyResult> {
+export async function applyRoles(
+  connectTo: ConnectTo,
+  wanted: WantedAccess,
+  applied: AppliedDatabases = new Map(),
+): Promise<ApplyResult> {
   const databases = readWanted(wanted);
-  const service = await connectTo('postgres');
-  try {
-    await service.query('select pg_advisory_lock($1)', [LOCK]);
+  return withAccessLock(connectTo, async (service) => {
     await lockServiceDatabases(service);
     const unwanted = await closeRoles(
       service,
       wanted.roles.map(({ name }) => name),
     );
+    forgetOthers(applied, databases);
     for (const database of databases) {
+      const description = JSON.stringify([database, wanted.backendPassword]);
+      if (applied.get(database.name) === description) continue;
+      applied.delete(database.name);
       await ensureDatabase(service, database.name);
       await withDatabase(connectTo, database.name, (client) => applyDatabase(client, database, wanted.backendPassword));
+      applied.set(database.name, description);
     }
     return { pending: await dropRoles(service, connectTo, databases, unwanted) };
-  } finally {
-    await service.end();
-  }
+  });
+}
+
+/** A database that was dropped meanwhile must be made anew when it is wanted again. */
+function forgetOthers(applied: AppliedDatabases, databases: readonly DatabaseAccess[]): void {
+  const names = new Set(databases.map(({ name }) => name));
+  for (const name of applied.keys()) if (!names.has(name)) applied.delete(name);
 }
 
 function applyDatabase(client: pg.Client, database: DatabaseAccess, backendPassword: string | null): Promise<void> {

@@ -32,7 +32,10 @@ async function endSessions(service: pg.Client, roles: readonly string[]): Promis
   }
 }
 
-/** Drops closed roles after giving what they own to the owner of its database; returns those whose objects are locked. */
+/**
+ * Drops closed roles after giving what they own to the owner of its database; returns those whose objects are locked. Roles with
+ * rights in a database that is not listed stay: they go with it.
+ */
 export async function dropRoles(
   service: pg.Client,
   connectTo: ConnectTo,
@@ -59,12 +62,13 @@ async function dropRole(
   databases: readonly DatabaseAccess[],
   role: string,
 ): Promise<void> {
-  for (const name of await databasesOf(service, role)) {
-    const owner = databases.find((database) => database.name === name)?.owner;
-    if (!owner) throw new Error(`The role "${role}" has rights in the database "${name}", which is not listed.`);
-    const client = await connectTo(name);
+  const names = await databasesOf(service, role);
+  const listed = databases.filter(({ name }) => names.includes(name));
+  if (listed.length < names.length) return;
+  for (const database of listed) {
+    const client = await connectTo(database.name);
     try {
-      await inTransaction(client, () => handOver(client, role, owner));
+      await inTransaction(client, () => handOver(client, role, database.owner));
     } finally {
       await client.end();
     }

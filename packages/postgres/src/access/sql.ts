@@ -1,4 +1,19 @@
 import type pg from 'pg';
+import type { ConnectTo } from './wanted.js';
+
+// Any number will do; all callers of a server share it.
+const LOCK = 7_216_543;
+
+/** Runs `work` with a connection to `postgres` while nobody else changes databases or roles of the server; waits up to 30 s for that. */
+export async function withAccessLock<T>(connectTo: ConnectTo, work: (service: pg.Client) => Promise<T>): Promise<T> {
+  const service = await connectTo('postgres');
+  try {
+    await service.query('select pg_advisory_lock($1)', [LOCK]);
+    return await work(service);
+  } finally {
+    await service.end();
+  }
+}
 
 /** Runs a query whose rows are statements (made by `format` with quoted names), then those statements. */
 export async function runPlanned(client: pg.Client, query: string, values: unknown[]): Promise<void> {

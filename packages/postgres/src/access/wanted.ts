@@ -49,8 +49,16 @@ export function readWanted(wanted: WantedAccess): DatabaseAccess[] {
   return databases;
 }
 
+/** True for a name that a tenant's database may have. */
+export function isTenantDatabase(name: string): boolean {
+  return DATABASE.test(name) && !SERVICE_DATABASES.includes(name);
+}
+
+/** The role that holds what a database's readers may read. */
+export const readersGroupOf = (database: string) => `readers_${database}`;
+
 function readDatabase({ name, owner }: WantedDatabase, { roles }: WantedAccess): DatabaseAccess {
-  if (!DATABASE.test(name) || SERVICE_DATABASES.includes(name)) {
+  if (!isTenantDatabase(name)) {
     throw new Error(
       `"${name}" cannot be a tenant's database: use up to 54 lower-case letters, digits and underscores.`,
     );
@@ -64,7 +72,7 @@ function readDatabase({ name, owner }: WantedDatabase, { roles }: WantedAccess):
   return {
     name,
     owner,
-    readersGroup: `readers_${name}`,
+    readersGroup: readersGroupOf(name),
     writers: names.filter(isWriter),
     readers: names.filter(isReader),
   };

@@ -1,0 +1,36 @@
+import { EngineError } from '@borealis/engine';
+import { connect, dropDatabase, isTenantDatabase } from '@borealis/postgres';
+import { toEngineError } from '../errors.js';
+import { serverSpec, wantedAccess } from './server-spec.js';
+import type { ClusterState } from './state.js';
+
+/** Drops a database that the access document does not list; throws `conflict` for one that it does. */
+export async function dropClusterDatabase(state: ClusterState, name: string): Promise<void> {
+  const { journal } = state;
+  if (!isTenantDatabase(name)) throw new EngineError('unsupported', `"${name}" cannot be the name of a database.`);
+  refuseListed(state, name);
+  if (!state.server)
+    throw new EngineError('not_ready', `The cluster "${journal.record.id}" does not answer now: ${state.detail}`);
+  const spec = serverSpec(state);
+  try {
+    await dropDatabase(
+      (database) => connect(spec, database),
+      name,
+      () => {
+        refuseListed(state, name);
+        // A later document may list it again: then it has to be made anew.
+        state.applied.delete(name);
+        return wantedAccess(journal.record);
+      },
+    );
+  } catch (error) {
+    const known = toEngineError(error);
+    if (known.code !== 'internal') throw known;
+    throw new EngineError('not_ready', `The database "${name}" could not be dropped now.`, { cause: error });
+  }
+}
+
+function refuseListed({ journal: { record } }: ClusterState, name: string): void {
+  if (record.access?.databases.some((database) => database.name === name))
+    throw new EngineError('conflict', `The database "${name}" stands in the access document.`);
+}
