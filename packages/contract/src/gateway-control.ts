@@ -7,16 +7,32 @@ import { principalKind } from './gateway-config.js';
  * the event, so that a killed keeper or gateway loses none. The keeper deletes a segment it has consumed once a newer one exists.
  */
 
+/** Keys and passwords, by what identifies them without telling them. */
+export const credentialNames = z.object({
+  /** SHA-256 fingerprints of SSH keys, as OpenSSH prints them: `SHA256:…`. */
+  fingerprints: z.array(z.string()),
+  /** SHA-256 of verifiers' texts, in hexadecimal. */
+  verifierDigests: z.array(z.string()),
+});
+export type CredentialNames = z.infer<typeof credentialNames>;
+
 export const gatewayCommand = z.discriminatedUnion('op', [
   z.object({ op: z.literal('status') }),
   /** Read the file again and run by it; the answer names the revision now in force, or the error that kept the old one. */
   z.object({ op: z.literal('reload') }),
-  /** End tunnels of these users and sessions of these roles at once. */
-  z.object({ op: z.literal('close'), tunnelUsers: z.array(z.string()), roles: z.array(z.string()) }),
+  /** End at once: tunnels of these users, sessions of these roles, and whatever these credentials opened. */
+  z.object({
+    op: z.literal('close'),
+    tunnelUsers: z.array(z.string()),
+    roles: z.array(z.string()),
+    credentials: credentialNames.default({ fingerprints: [], verifierDigests: [] }),
+  }),
   /** Stop listening, end every tunnel cleanly, exit 0. */
   z.object({ op: z.literal('stop') }),
 ]);
 export type GatewayCommand = z.infer<typeof gatewayCommand>;
+/** What may be left out when it is sent. */
+export type GatewayCommandInput = z.input<typeof gatewayCommand>;
 
 export const gatewayAnswer = z.looseObject({ ok: z.boolean(), error: z.string().optional() });
 
@@ -35,9 +51,16 @@ export const gatewayStatus = z.object({
       label: z.string(),
       address: z.string(),
       since: z.string(),
+      /** Of the key that opened it, also when the user has lost that key since. */
+      fingerprint: z.string(),
     }),
   ),
   sessions: z.number(),
+  /**
+   * Sessions, and logins past the password, by role and the verifier that the password met: the SHA-256 (in hexadecimal) of its
+   * text as the configuration had it then, also when it has another one since.
+   */
+  sessionsByVerifier: z.array(z.object({ role: z.string(), verifierDigest: z.string(), count: z.number() })),
   counters: z.record(z.string(), z.number()),
 });
 export type GatewayStatus = z.infer<typeof gatewayStatus>;

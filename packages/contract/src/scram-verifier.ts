@@ -33,6 +33,11 @@ export async function makeVerifier(password: string, like?: ScramVerifier): Prom
   };
 }
 
+/** Names a verifier, given in its text form, where the verifier itself must not stand: SHA-256 in hexadecimal. */
+export function verifierDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
 /** The text form of `pg_authid.rolpassword`: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. */
 export function formatVerifier(v: ScramVerifier): string {
   return `SCRAM-SHA-256$${v.iterations}:${v.salt.toString('base64')}$${v.storedKey.toString('base64')}:${v.serverKey.toString('base64')}`;

@@ -13,6 +13,7 @@ import {
   type ExtensionCatalogue,
   type InstalledExtension,
   type ReleaseOffer,
+  type SessionOwners,
 } from '@borealis/engine';
 import { connect, databaseSizes, isCached, offeredMajors, offeredRelease } from '@borealis/postgres';
 import { checkAccess } from './cluster/access-check.js';
@@ -20,15 +21,14 @@ import { allotCluster } from './cluster/allotment.js';
 import type { Clusters } from './cluster/clusters.js';
 import type { HomeContext } from './cluster/context.js';
 import { dropClusterDatabase } from './cluster/drop-database.js';
+import { closeSessions, credentialUse } from './cluster/open-sessions.js';
 import type { ClusterReconciler } from './cluster/reconciler.js';
 import { clusterSpec } from './cluster/schemas.js';
 import { serverSpec } from './cluster/server-spec.js';
 import { publicState } from './cluster/view.js';
 import { CONTROL_ID } from './control-database.js';
 import { toEngineError } from './errors.js';
-import { sendCommand } from './gateway/control-client.js';
 
-const CLOSE_SECONDS = 10;
 const LONGEST_WAIT_SECONDS = 60;
 
 /** The engine of one machine, inside the keeper. */
@@ -92,20 +92,13 @@ export class LocalEngine implements Engine {
     await cluster.until(() => accessOutcome(cluster, access.revision));
   }
 
-  async closeSessions(id: string, who: { tunnelUsers: string[]; roles: string[] }): Promise<void> {
-    const state = this.find(id)?.state;
-    // Without a gateway no session is open; one that is just starting has none either.
-    if (!state?.gateway) return;
-    try {
-      await sendCommand(state.journal.paths.gatewayLink, { op: 'close', ...who }, CLOSE_SECONDS);
-    } catch (error) {
-      throw new EngineError('not_ready', `The gateway of "${id}" does not answer.`, { cause: error });
-    }
+  async closeSessions(id: string, who: SessionOwners): Promise<void> {
+    const cluster = this.find(id);
+    if (cluster) await closeSessions(cluster.state, who);
   }
 
   async credentialUse(id: string): Promise<CredentialUse> {
-    this.known(id);
-    throw new EngineError('unsupported', 'This engine does not tell yet who uses which credential.');
+    return credentialUse(this.known(id).state);
   }
 
   async capacity(): Promise<Capacity> {

@@ -6,6 +6,7 @@ import { startKeeper } from '../src/keeper.js';
 import { createEngineClient } from '../src/rpc/client.js';
 import { gatewayBundle, temporaryDirectory } from './support/home.js';
 import { processesOf } from './support/traces.js';
+import { clients } from './support/tunnel.js';
 
 describe('the engine of one machine, over its socket, is an engine', () => {
   engineConformance(
@@ -16,6 +17,7 @@ describe('the engine of one machine, over its socket, is an engine', () => {
       const keeper = await startKeeper({ home, cacheDir: cacheDirectory(), gatewayBundle: gatewayBundle(), log });
       return {
         engine: createEngineClient(keeper.socketPath),
+        clients,
         async provokeEvent(id) {
           const { servers } = await processesOf(home, id);
           for (const { pid } of servers) process.kill(pid, 'SIGKILL');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEFAULT_POSTGRES_MAJOR, formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/contract';
+import { type Clients, rotatesCredentials } from './credential-conformance.js';
 import {
   type ClusterAccess,
   type ClusterSpec,
@@ -12,9 +13,12 @@ import {
   type EngineEvent,
 } from './engine.js';
 
+export type { Clients } from './credential-conformance.js';
+
 /** An engine under test, with nothing in it. */
 export interface EngineUnderTest {
   engine: Engine;
+  clients: Clients;
   /** Makes something happen to the cluster that the engine has to tell as an event. */
   provokeEvent(clusterId: string): Promise<void>;
   cleanup(): Promise<void>;
@@ -61,6 +65,11 @@ export function engineConformance(
   test('refuses a document that contradicts itself and changes nothing', () => refusesBadAccess(engine()), GENEROUS);
   test('drops only a database that is not listed', () => dropsDatabase(engine()), GENEROUS);
   test('ends sessions of unknown names without an error', () => closesUnknown(engine()), GENEROUS);
+  test(
+    'tells who is in by which credential, and ends exactly those that are named',
+    () => rotatesCredentials(subject.engine, subject.clients, ID),
+    GENEROUS,
+  );
   test('tells events at least once, in order, from any cursor', () => tellsEvents(subject), GENEROUS);
   test('signs certificates with an authority of its own', () => showsAuthority(engine()), GENEROUS);
   test('destroys everything, however often it is asked', () => destroys(engine()), GENEROUS);
@@ -76,6 +85,7 @@ async function ignoresUnknown(engine: Engine): Promise<void> {
   assert.equal(await engine.cluster('unknown1'), null);
   await engine.destroyCluster('unknown1');
   await rejects(engine.usage('unknown1'), 'not_ready');
+  await rejects(engine.credentialUse('unknown1'), 'not_ready');
 }
 
 async function refusesUnsupported(engine: Engine): Promise<void> {

@@ -1,4 +1,4 @@
-import type { GatewayEvent, GatewayRole, PostgresMajor, TunnelUser } from '@borealis/contract';
+import type { CredentialNames, GatewayEvent, GatewayRole, PostgresMajor, TunnelUser } from '@borealis/contract';
 
 /**
  * What a place that runs clusters must do. Every call is adopt-or-create under the caller's cluster id: it may be
@@ -26,10 +26,13 @@ export interface Engine {
    */
   applyAccess(id: string, access: ClusterAccess): Promise<void>;
 
-  /** Ends tunnels and sessions of these users and roles now. Unknown names are ignored. */
-  closeSessions(id: string, who: { tunnelUsers: string[]; roles: string[] }): Promise<void>;
+  /** Ends what these users, roles and credentials have open now. Unknown names are ignored. Throws `not_ready` when it cannot be known. */
+  closeSessions(id: string, who: SessionOwners): Promise<void>;
 
-  /** Tunnels and sessions that are open now, each with the credential that let it in: what a rotation waits for. */
+  /**
+   * Tunnels and sessions that are open now, each with the credential that let it in: what a rotation waits for. Throws `not_ready`
+   * when that cannot be known: nothing listed means that there is none.
+   */
   credentialUse(id: string): Promise<CredentialUse>;
 
   /** Bytes that each database of the cluster takes. */
@@ -124,6 +127,14 @@ export interface DatabaseSpec {
   owner: string;
   /** True: whatever SQL its roles send, they can read and no more. Nothing in it is lost, and all rights come back without it. */
   restricted?: boolean | undefined;
+}
+
+/** Whose tunnels and sessions are meant. */
+export interface SessionOwners {
+  tunnelUsers: string[];
+  roles: string[];
+  /** Old keys and passwords of users and roles that live on: what they opened, and nothing else of those users and roles. */
+  credentials?: CredentialNames | undefined;
 }
 
 export interface CredentialUse {

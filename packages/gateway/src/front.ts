@@ -1,11 +1,13 @@
 import type { Duplex } from 'node:stream';
-import type { GatewayConfig, TunnelUser } from '@borealis/contract';
+import type { GatewayConfig, GatewayStatus, TunnelUser } from '@borealis/contract';
 
 /** One SSH connection that has proved who it is. */
 export interface Tunnel {
   id: string;
   /** The user as the configuration had it when the tunnel opened; look it up again by name for what is allowed now. */
   user: TunnelUser;
+  /** SHA-256 fingerprint of the key that opened it: `SHA256:…`. */
+  fingerprint: string;
   /** The client's address, for events and limits. */
   address: string;
 }
@@ -22,10 +24,11 @@ export interface SqlFront {
   accept(channel: Duplex, tunnel: Tunnel, target: Target): void;
   /** Runs by a new configuration from now on: sessions of roles that are gone end with 57P01, the rest go on. */
   reload(config: GatewayConfig): void;
-  /** Ends the sessions of these roles with 57P01. */
-  closeRoles(roles: readonly string[]): void;
+  /** Ends the sessions of these roles, and those that these verifiers let in, with 57P01. */
+  closeSessions(roles: readonly string[], verifierDigests: readonly string[]): void;
   /** Sessions that are logged in. */
   readonly sessions: number;
+  sessionsByVerifier(): GatewayStatus['sessionsByVerifier'];
   /** Metric label to count, for the control socket's status. */
   readonly counters: Readonly<Record<string, number>>;
   /** Ends every session with 57P01; resolves when their servers are closed. */

@@ -98,12 +98,16 @@ export class Gateway {
       case 'reload':
         return { ok: true, revision: await this.reload() };
       case 'close':
-        this.front.closeRoles(command.roles);
-        return { ok: true, tunnelsClosed: this.door.closeUsers(command.tunnelUsers) };
+        return this.#close(command);
       case 'stop':
         await this.stop();
         return { ok: true };
     }
+  }
+
+  #close({ tunnelUsers, roles, credentials }: Extract<GatewayCommand, { op: 'close' }>): Answer {
+    this.front.closeSessions(roles, credentials.verifierDigests);
+    return { ok: true, tunnelsClosed: this.door.closeTunnels(tunnelUsers, credentials.fingerprints) };
   }
 
   #status(): GatewayStatus {
@@ -116,6 +120,7 @@ export class Gateway {
       nativeCrypto,
       tunnels: this.door.tunnels(),
       sessions: this.front.sessions,
+      sessionsByVerifier: this.front.sessionsByVerifier(),
       counters: { ...this.door.counters.values, ...this.front.counters },
     };
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
@@ -44,6 +45,21 @@ describe.skipIf(!hasSsh)('OpenSSH (needs the ssh command)', () => {
     expect(client.stderr).toContain('resetting send seqnr');
     expect(client.stderr).toContain('Server host key: ssh-ed25519');
   });
+
+  test.each(['ed25519', 'ecdsa', 'rsa'] as const)(
+    'the status tells the fingerprint that ssh-keygen prints: %s',
+    async (type) => {
+      const key = directory.newKey(`print-${type}`, type);
+      directory.change({ tunnelUsers: [...directory.config.tunnelUsers, directory.user(`with-${type}`, [key])] });
+      await gateway.control({ op: 'reload' });
+      const local = socketPath();
+      const client = ssh(['-N', '-L', `${local}:primary.test:5432`], { user: `with-${type}`, key });
+      await client.ready(local);
+      const open = (await gateway.status()).tunnels.find(({ username }) => username === `with-${type}`);
+      const printed = execFileSync('ssh-keygen', ['-l', '-f', key.file], { encoding: 'utf8' });
+      expect(printed.split(' ')[1]).toBe(open?.fingerprint);
+    },
+  );
 
   test('ten megabytes come back unchanged while the client changes keys again and again', async () => {
     const local = socketPath();

@@ -4,7 +4,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { gatewayEvent, gatewayStatus } from '@borealis/contract';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { GatewayDirectory } from './support/gateway-directory.js';
+import { fingerprintOf, GatewayDirectory } from './support/gateway-directory.js';
 import { GatewayProcess } from './support/gateway-process.js';
 import { cut, echo, login } from './support/ssh-client.js';
 import { waitFor } from './support/wait.js';
@@ -67,6 +67,27 @@ test('close ends the tunnels of the users named, and no other', async () => {
   await cut(bob);
   expect(await echo(alice, 'still here')).toBe('still here');
   alice.end();
+});
+
+test('a tunnel is told by the key that opened it, and closing that key leaves the other keys of the user alone', async () => {
+  const second = directory.newKey('second');
+  const prints = [directory.alice, second].map((key) => fingerprintOf(key));
+  directory.change({ tunnelUsers: [directory.user('alice', [directory.alice, second])] });
+  await gateway.control({ op: 'reload' });
+  const [old, fresh] = [await asAlice(), await login(gateway.port, { privateKey: second.private })];
+  directory.change({ tunnelUsers: [directory.user('alice', [second])] });
+  await gateway.control({ op: 'reload' });
+  const status = gatewayStatus.parse(await gateway.status());
+  expect(status.tunnels.map(({ username, fingerprint }) => [username, fingerprint])).toEqual([
+    ['alice', prints[0]],
+    ['alice', prints[1]],
+  ]);
+  const credentials = { fingerprints: [prints[0], 'SHA256:of-nobody'], verifierDigests: [] };
+  const close = { op: 'close', tunnelUsers: [], roles: [], credentials };
+  expect(await gateway.control(close)).toEqual({ ok: true, tunnelsClosed: 1 });
+  await cut(old);
+  expect(await echo(fresh, 'still here')).toBe('still here');
+  fresh.end();
 });
 
 test('stop and SIGTERM end tunnels cleanly, remove the socket and exit with 0', async () => {

@@ -1,4 +1,4 @@
-import { gatewayRole, POSTGRES_MAJORS, tunnelUser } from '@borealis/contract';
+import { credentialNames, gatewayRole, POSTGRES_MAJORS, tunnelUser } from '@borealis/contract';
 import { z } from 'zod';
 
 /** The engine's documents as they cross the socket and stand in the journal. */
@@ -20,4 +20,8 @@ export const clusterAccess = z.object({
   tunnelUsers: z.array(tunnelUser),
 });
 
-export const sessionOwners = z.object({ tunnelUsers: z.array(z.string()), roles: z.array(z.string()) });
+export const sessionOwners = z.object({
+  tunnelUsers: z.array(z.string()),
+  roles: z.array(z.string()),
+  credentials: credentialNames.optional(),
+});

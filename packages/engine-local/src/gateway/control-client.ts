@@ -1,6 +1,6 @@
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { type GatewayCommand, type GatewayStatus, gatewayAnswer, gatewayStatus } from '@borealis/contract';
+import { type GatewayCommandInput, type GatewayStatus, gatewayAnswer, gatewayStatus } from '@borealis/contract';
 
 const ANSWER_LIMIT = 16 * 1024 * 1024;
 
@@ -9,18 +9,24 @@ export class GatewaySilence extends Error {
   override readonly name = 'GatewaySilence';
 }
 
-/** Asks the gateway for its state; throws `GatewaySilence` when it does not answer within `seconds`. */
+/**
+ * Asks the gateway for its state; throws `GatewaySilence` when it does not answer within `seconds`, or not as a gateway of this
+ * release does: one of another release is replaced like one that hangs.
+ */
 export async function requestStatus(directory: string, seconds: number): Promise<GatewayStatus> {
-  return gatewayStatus.parse(await request(directory, { op: 'status' }, seconds));
+  const status = gatewayStatus.safeParse(await request(directory, { op: 'status' }, seconds));
+  if (!status.success)
+    throw new GatewaySilence('The gateway answers like one of another release.', { cause: status.error });
+  return status.data;
 }
 
 /** Sends a command; throws the gateway's own sentence when it refuses, `GatewaySilence` when it does not answer in time. */
-export async function sendCommand(directory: string, command: GatewayCommand, seconds: number): Promise<void> {
+export async function sendCommand(directory: string, command: GatewayCommandInput, seconds: number): Promise<void> {
   const answer = gatewayAnswer.parse(await request(directory, command, seconds));
   if (!answer.ok) throw new Error(`The gateway refused "${command.op}": ${answer.error ?? 'no reason given'}`);
 }
 
-function request(directory: string, command: GatewayCommand, seconds: number): Promise<unknown> {
+function request(directory: string, command: GatewayCommandInput, seconds: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(join(directory, 'control.sock'));
     let text = '';

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { clusterHosts } from '@borealis/contract';
 import type { GatewayEndpoint } from '@borealis/engine';
+import type { Clients } from '@borealis/engine/conformance';
 import pg from 'pg';
 import ssh2 from 'ssh2';
 
@@ -43,6 +44,27 @@ export async function openTunnel(
   };
   return { port: (server.address() as AddressInfo).port, closed, close };
 }
+
+/** The suite's clients: ssh2 and pg. */
+export const clients: Clients = {
+  makeKey: () => ssh2.utils.generateKeyPairSync('ed25519'),
+  async enter({ id, gateway }, { tunnelUser, key, role: user, password, database }) {
+    const tunnel = await openTunnel(id, gateway!, tunnelUser, key.private);
+    const who = { user, password, database, host: '127.0.0.1', port: tunnel.port };
+    const client = new pg.Client({ ...who, ssl: { rejectUnauthorized: false } });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+    } catch (error) {
+      tunnel.close();
+      throw error;
+    }
+    return {
+      ask: () => client.query('select 1').then(() => undefined),
+      leave: () => client.end().finally(tunnel.close),
+    };
+  },
+};
 
 /** One query through a tunnel, with TLS verified against the engine's own authority. */
 export async function queryThrough(

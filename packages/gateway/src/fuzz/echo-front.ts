@@ -10,7 +10,6 @@ const BLOCK = Buffer.alloc(16_384, 'x');
 export class EchoFront implements SqlFront {
   sessions = 0;
   readonly counters = {};
-  readonly closedRoles: string[] = [];
   readonly #open = new Set<Duplex>();
 
   accept(channel: Duplex, _tunnel: Tunnel, target: Target): void {
@@ -26,8 +25,10 @@ export class EchoFront implements SqlFront {
 
   reload(): void {}
 
-  closeRoles(roles: readonly string[]): void {
-    this.closedRoles.push(...roles);
+  closeSessions(): void {}
+
+  sessionsByVerifier(): [] {
+    return [];
   }
 
   close(): Promise<void> {

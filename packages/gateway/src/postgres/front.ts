@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { GatewayConfig } from '@borealis/contract';
 import type { Logger } from 'pino';
 import type { SqlFront, Target, Tunnel } from '../front.js';
+import { countByVerifier, type LoggedIn } from './logged-in.js';
 import { Login } from './login/login.js';
 import { Refused } from './refusals.js';
 import { Runtime } from './runtime.js';
@@ -28,14 +29,16 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
         else if (!runtime.access.allows(claim)) session.end(new Refused('administrator'));
       }
     },
-    closeRoles: (roles) => {
+    closeSessions: (roles, verifierDigests) => {
+      const meant = ({ role, verifier }: LoggedIn) => roles.includes(role) || verifierDigests.includes(verifier);
       for (const session of runtime.sessions) {
-        if (roles.includes(session.parts.claim.role)) session.end(new Refused('administrator'));
+        if (meant(session.loggedIn)) session.end(new Refused('administrator'));
       }
-      for (const [login, role] of runtime.opening) {
-        if (roles.includes(role)) login.abort(new Refused('administrator'));
+      for (const [login, loggedIn] of runtime.opening) {
+        if (meant(loggedIn)) login.abort(new Refused('administrator'));
       }
     },
+    sessionsByVerifier: () => countByVerifier(runtime),
     get sessions() {
       return runtime.sessions.size;
     },

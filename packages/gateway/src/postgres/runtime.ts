@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '@borealis/contract';
 import type { Logger } from 'pino';
 import { Places } from './backend/place.js';
+import type { LoggedIn } from './logged-in.js';
 import { Access } from './login/access.js';
 import { FailureLimit } from './login/failure-limit.js';
 import { CancelKeys } from './session/cancel-keys.js';
@@ -19,8 +20,8 @@ export class Runtime {
   mockSecret!: Buffer;
   limits!: GatewayConfig['limits'];
   closing = false;
-  /** Logins past the password whose server process is being opened, with their roles: they count as sessions. */
-  readonly opening = new Map<AbortController, string>();
+  /** Logins past the password whose server process is being opened: they count as sessions. */
+  readonly opening = new Map<AbortController, LoggedIn>();
   readonly sessions = new Set<Session>();
   readonly cancelKeys = new CancelKeys();
   readonly teardowns = new Teardowns();

@@ -9,6 +9,7 @@ import { CUTS, type Cut } from './cuts.js';
 import { assertInternals, type ClientInternals } from './internals.js';
 import { Login, type LoginSurroundings } from './login.js';
 import { Outlet } from './outlet.js';
+import { fingerprint } from './public-keys.js';
 import { Rekeying } from './rekeying.js';
 
 /** A peer that we told to go has this long to close before the socket is destroyed, in milliseconds. */
@@ -168,20 +169,20 @@ export class Connection {
       limits: () => door.config().limits,
       delayFor: (username) => door.delayFor(address, username),
       failed: (username) => door.failed(address, username),
-      succeeded: (user) => this.#openTunnel(user),
+      succeeded: (user, key) => this.#openTunnel(user, key),
       cut: (reason) => this.cut(reason),
       isDead: () => this.#reason !== undefined,
       now: () => door.now(),
     };
   }
 
-  #openTunnel(user: TunnelUser): void {
+  #openTunnel(user: TunnelUser, key: Buffer): void {
     if (this.door.full(user.username)) {
       this.cut('too-many-tunnels');
       return;
     }
     clearTimeout(this.#grace);
-    this.tunnel = { id: randomUUID(), user, address: this.address };
+    this.tunnel = { id: randomUUID(), user, fingerprint: fingerprint(key), address: this.address };
     this.door.opened(this, this.tunnel);
   }
 }

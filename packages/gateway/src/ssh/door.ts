@@ -80,13 +80,15 @@ export class SshDoor {
       this.#admission.configure(config.limits, regime.trusted);
       this.#bans.configure(config.limits);
       this.#warnOfKeys();
-      this.#cutWhere((username) => !regime.directory.has(username), 'user-removed');
+      this.#cutWhere(({ user }) => !regime.directory.has(user.username), 'user-removed');
     };
   }
 
-  /** Ends the tunnels of these users at once and tells how many there were. */
-  closeUsers(usernames: readonly string[]): number {
-    return this.#cutWhere((username) => usernames.includes(username), 'user-closed');
+  /** Ends the tunnels of these users, and those that these keys opened, at once and tells how many there were. */
+  closeTunnels(usernames: readonly string[], fingerprints: readonly string[]): number {
+    const meant = ({ user, fingerprint }: Tunnel) =>
+      usernames.includes(user.username) || fingerprints.includes(fingerprint);
+    return this.#cutWhere(meant, 'user-closed');
   }
 
   tunnels(): GatewayStatus['tunnels'] {
@@ -98,6 +100,7 @@ export class SshDoor {
       label: tunnel!.user.label,
       address: tunnel!.address,
       since: since.toISOString(),
+      fingerprint: tunnel!.fingerprint,
     }));
   }
 
@@ -164,7 +167,8 @@ export class SshDoor {
       count: (label) => this.counters.add(label),
       delayFor: (address, username) => this.#bans.delayFor(address, username),
       failed: (address, username) => this.#failed(address, username),
-      full: (username) => this.#of((name) => name === username).length >= this.#regime.config.limits.tunnelsPerUser,
+      full: (username) =>
+        this.#of(({ user }) => user.username === username).length >= this.#regime.config.limits.tunnelsPerUser,
       opened: (connection, tunnel) => this.#opened(connection, tunnel),
       closed: (connection, reason) => this.#closed(connection, reason),
     };
@@ -196,12 +200,12 @@ export class SshDoor {
     this.emit({ type: 'tunnel-destroyed', tunnel, reason });
   }
 
-  /** The open tunnels of these users. */
-  #of(matches: (username: string) => boolean): Connection[] {
-    return [...this.#connections.values()].filter(({ tunnel }) => tunnel && matches(tunnel.user.username));
+  /** The open tunnels that match. */
+  #of(matches: (tunnel: Tunnel) => boolean): Connection[] {
+    return [...this.#connections.values()].filter(({ tunnel }) => tunnel && matches(tunnel));
   }
 
-  #cutWhere(matches: (username: string) => boolean, reason: Cut): number {
+  #cutWhere(matches: (tunnel: Tunnel) => boolean, reason: Cut): number {
     const found = this.#of(matches);
     for (const connection of found) connection.cut(reason);
     return found.length;

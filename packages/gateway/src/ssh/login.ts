@@ -12,8 +12,8 @@ export interface LoginSurroundings {
   delayFor(username: string): number;
   /** Counts one failed attempt of this user name (null: not a name that can exist). */
   failed(username: string | null): void;
-  /** The user has proved who it is. Opens the tunnel, or cuts the connection. */
-  succeeded(user: TunnelUser): void;
+  /** The user has proved who it is, by this key in wire form. Opens the tunnel, or cuts the connection. */
+  succeeded(user: TunnelUser, key: Buffer): void;
   cut(reason: Cut): void;
   isDead(): boolean;
   now(): number;
@@ -77,7 +77,7 @@ export class Login {
 
   #succeed(request: PublicKeyAuthContext, user: TunnelUser): void {
     this.#refusedKeys = 0;
-    this.around.succeeded(user);
+    this.around.succeeded(user, request.key.data);
     if (!this.around.isDead()) request.accept();
   }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import ssh2 from 'ssh2';
 
 const MIN_RSA_BITS = 2048;
@@ -25,6 +26,11 @@ function fields(key: Buffer): Buffer[] | null {
 function bitLength(mpint: Buffer): number {
   const start = mpint.findIndex((byte) => byte !== 0);
   return start === -1 ? 0 : (mpint.length - start) * 8 - Math.clz32(mpint[start] ?? 0) + 24;
+}
+
+/** The fingerprint of a public key in wire form, as OpenSSH prints it. */
+export function fingerprint(key: Buffer): string {
+  return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }
 
 /** True for an RSA key in wire form. */

@@ -101,8 +101,8 @@ describe('a password', () => {
     const other = await house.withConfig({ primary: { socketDirectory: directory, port: 5432 } });
     const refused = refusal(clientOptions((await other.door('alpha')).port));
     await until(() => reached > 0, 'the server is reached');
-    other.front.closeRoles(['app_rw_beta']);
-    other.front.closeRoles(['app_rw_alpha']);
+    other.front.closeSessions(['app_rw_beta'], []);
+    other.front.closeSessions(['app_rw_alpha'], []);
     expect(await refused).toMatchObject({ code: '57P01' });
     silent.close();
     await rm(directory, { recursive: true });

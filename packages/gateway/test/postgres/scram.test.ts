@@ -1,5 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
-import { makeVerifier, Secret } from '@borealis/contract';
+import { makeVerifier, type ScramVerifier, Secret } from '@borealis/contract';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Refused } from '../../src/postgres/refusals.js';
 import { ClientExchange, SaltedPasswords } from '../../src/postgres/scram/client-exchange.js';
@@ -8,10 +8,15 @@ import { SCRAM, SCRAM_PLUS, type ScramChallenge, ServerExchange } from '../../sr
 
 const SECRET = Buffer.alloc(32, 1);
 const BINDING = Buffer.alloc(32, 2);
+/** A verifier that is named by its password. */
+const known = async (password: string, like?: ScramVerifier) => ({
+  ...(await makeVerifier(password, like)),
+  digest: password,
+});
 let challenge: ScramChallenge;
 beforeAll(async () => {
-  const first = await makeVerifier('first');
-  challenge = makeChallenge(SECRET, 'app_rw_a', [first, await makeVerifier('second', first)]);
+  const first = await known('first');
+  challenge = makeChallenge(SECRET, 'app_rw_a', [first, await known('second', first)]);
 });
 
 const hmac = (key: Buffer, text: string) => createHmac('sha256', key).update(text).digest();
@@ -40,9 +45,9 @@ describe('the server’s side', () => {
   test('knows both passwords and no third, and proves that it does', async () => {
     for (const password of ['first', 'second', 'third']) {
       const exchange = new ServerExchange(SCRAM, 'n,,n=,r=nonce', challenge, BINDING);
-      const final = exchange.finish(answer(password, exchange.serverFirst, 'n,,'));
-      if (password === 'third') expect(final).toBeNull();
-      else expect(final).toMatch(/^v=[A-Za-z0-9+/]{43}=$/);
+      const success = exchange.finish(answer(password, exchange.serverFirst, 'n,,'));
+      if (password === 'third') expect(success).toBeNull();
+      else expect(success).toEqual({ serverFinal: expect.stringMatching(/^v=[A-Za-z0-9+/]{43}=$/), digest: password });
     }
   });
 
@@ -52,7 +57,7 @@ describe('the server’s side', () => {
       const exchange = new ServerExchange(SCRAM_PLUS, `${gs2}n=,r=nonce`, challenge, BINDING);
       return exchange.finish(answer('first', exchange.serverFirst, header, binding));
     };
-    expect(final(BINDING)).toMatch(/^v=/);
+    expect(final(BINDING)?.serverFinal).toMatch(/^v=/);
     expect(code(() => final(Buffer.alloc(32, 3)))).toBe('scram_binding');
     expect(code(() => final(Buffer.alloc(0)))).toBe('scram_binding');
     expect(code(() => final(BINDING, 'n,,'))).toBe('scram_binding');
@@ -93,7 +98,7 @@ describe('the server’s side', () => {
     expect(makeChallenge(SECRET, 'nobody', [])).toEqual(unknown);
     expect(makeChallenge(SECRET, 'somebody', []).salt).not.toEqual(unknown.salt);
     expect(makeChallenge(Buffer.alloc(32, 9), 'nobody', []).salt).not.toEqual(unknown.salt);
-    const one = makeChallenge(SECRET, 'app_rw_a', [await makeVerifier('only')]);
+    const one = makeChallenge(SECRET, 'app_rw_a', [await known('only')]);
     for (const { salt, iterations, keys } of [unknown, one, challenge]) {
       expect([salt.length, iterations, keys.length]).toEqual([16, 4096, 2]);
     }
@@ -106,8 +111,8 @@ describe('the client’s side', () => {
   test('logs in, and checks that the server knows the password', async () => {
     const client = new ClientExchange(passwords);
     const server = new ServerExchange(SCRAM, client.clientFirst, challenge, null);
-    const final = server.finish(await client.clientFinal(server.serverFirst))!;
-    expect(() => client.verify(final)).not.toThrow();
+    const success = server.finish(await client.clientFinal(server.serverFirst))!;
+    expect(() => client.verify(success.serverFinal)).not.toThrow();
     expect(() => client.verify(`v=${Buffer.alloc(32).toString('base64')}`)).toThrow(/does not know/);
   });
 

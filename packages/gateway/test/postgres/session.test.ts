@@ -28,7 +28,7 @@ afterAll(async () => {
 
 /** So that a test that fails takes no other with it. */
 afterEach(async () => {
-  house.front.closeRoles(Object.keys(PASSWORDS));
+  house.front.closeSessions(Object.keys(PASSWORDS), []);
   await until(async () => (await backends('app_%')) === 0, 'no session is left');
 });
 
@@ -254,7 +254,7 @@ describe('closing', () => {
     const [writer, reader] = [await connected(alpha), await connected(alpha, 'app_ro_alpha')];
     const query = reader.query(`SELECT 'revoked', pg_sleep(600)`).catch((error) => error);
     await until(async () => (await running('revoked')) === 1, 'the query runs');
-    house.front.closeRoles(['app_ro_alpha', 'app_rw_unknown']);
+    house.front.closeSessions(['app_ro_alpha', 'app_rw_unknown'], []);
     expect(await query).toMatchObject({ code: '57P01' });
     await until(async () => (await backends('app_ro_alpha')) === 0, 'its server process is gone');
     expect((await writer.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -327,7 +327,7 @@ describe('bulk', () => {
       return rows.length === 1;
     }, 'PostgreSQL waits for its client');
     expect((process.memoryUsage().rss - before) / MEGABYTE).toBeLessThan(50);
-    house.front.closeRoles(['app_rw_alpha']);
+    house.front.closeSessions(['app_rw_alpha'], []);
     await until(async () => (await backends()) === 0, 'its server process is gone');
   });
 

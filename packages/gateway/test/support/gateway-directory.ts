@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -12,6 +12,12 @@ export interface Key {
   public: string;
   /** The private key as a file of mode 0600, for `ssh -i`. */
   file: string;
+}
+
+/** As `ssh-keygen -l` prints it. */
+export function fingerprintOf(key: Key): string {
+  const hash = createHash('sha256').update(Buffer.from(key.public.split(' ')[1]!, 'base64'));
+  return `SHA256:${hash.digest('base64').replace(/=*$/, '')}`;
 }
 
 /** What a test changes in the configuration before it is written. */

@@ -7,6 +7,7 @@ import {
   EngineError,
   type EngineEvent,
   type InstalledExtension,
+  type SessionOwners,
 } from '@borealis/engine';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
@@ -14,7 +15,7 @@ const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
 /** What an engine promises, kept in memory: adopt-or-create, revisions that only grow, events behind a cursor. */
 export class FakeEngine implements Engine {
   readonly clusters = new Map<string, ClusterState & { access: ClusterAccess | null }>();
-  readonly closed: { id: string; tunnelUsers: string[]; roles: string[] }[] = [];
+  readonly closed: ({ id: string } & SessionOwners)[] = [];
   readonly log: EngineEvent[] = [];
   /** Calls that were made, by name; a create counts only when it made something. */
   readonly counts = { created: 0, applied: 0, destroyed: 0 };
@@ -63,7 +64,7 @@ export class FakeEngine implements Engine {
     Object.assign(found, { access, accessRevision: access.revision });
   }
 
-  async closeSessions(id: string, who: { tunnelUsers: string[]; roles: string[] }) {
+  async closeSessions(id: string, who: SessionOwners) {
     await this.before('closeSessions');
     this.closed.push({ id, ...who });
   }

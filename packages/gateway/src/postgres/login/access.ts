@@ -2,12 +2,13 @@ import {
   type GatewayConfig,
   type GatewayRole,
   parseVerifier,
-  type ScramVerifier,
   type TunnelUser,
+  verifierDigest,
 } from '@borealis/contract';
+import type { KnownVerifier } from '../scram/mock-challenge.js';
 
 interface KnownRole extends GatewayRole {
-  parsed: ScramVerifier[];
+  parsed: KnownVerifier[];
 }
 
 /** Who asks for what: a tunnel's user name, and user and database of the start-up packet. */
@@ -29,7 +30,7 @@ export class Access {
   }
 
   /** The role's passwords, if this tunnel may know that the role exists; else none. */
-  verifiers({ tunnelUser, role }: Claim): readonly ScramVerifier[] {
+  verifiers({ tunnelUser, role }: Claim): readonly KnownVerifier[] {
     return this.#tunnelUsers.get(tunnelUser)?.roles.includes(role) ? (this.#roles.get(role)?.parsed ?? []) : [];
   }
 
@@ -47,10 +48,10 @@ export class Access {
   }
 }
 
-function parseAll(role: GatewayRole): ScramVerifier[] {
+function parseAll(role: GatewayRole): KnownVerifier[] {
   const parsed = role.verifiers.map((text) => {
     try {
-      return parseVerifier(text);
+      return { ...parseVerifier(text), digest: verifierDigest(text) };
     } catch {
       throw new Error(`a verifier of role "${role.name}" is not a SCRAM-SHA-256 verifier`);
     }

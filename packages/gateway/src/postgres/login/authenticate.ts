@@ -7,10 +7,17 @@ import type { PacketReader } from '../wire/packet-reader.js';
 /** As in PostgreSQL: enough for any SCRAM message. */
 const MAX_SASL_MESSAGE = 1024;
 
+/** A password that was right. */
+export interface Proof {
+  /** AuthenticationSASLFinal, which proves to the client that we know it, too; to be sent when the login succeeds as a whole. */
+  message: Buffer;
+  /** The verifier that it met, by its digest. */
+  verifier: string;
+}
+
 /**
- * Asks the client for its password by SCRAM. Returns what proves to the client that we know it, too (AuthenticationSASLFinal,
- * to be sent when the login succeeds as a whole), or null if the password was wrong. `keys`: those of the challenge that
- * are still valid when the answer has come.
+ * Asks the client for its password by SCRAM; null if it was wrong. `keys`: those of the challenge that are still valid when the
+ * answer has come.
  */
 export async function authenticate(
   stream: Duplex,
@@ -18,15 +25,15 @@ export async function authenticate(
   challenge: ScramChallenge,
   keys: () => ScramChallenge['keys'],
   binding: Buffer | null,
-): Promise<Buffer | null> {
+): Promise<Proof | null> {
   const offered = binding ? [SCRAM_PLUS, SCRAM] : [SCRAM];
   stream.write(authentication.sasl(offered));
   const { mechanism, data } = initialResponse(await saslMessage(reader));
   if (!offered.includes(mechanism)) throw new Refused('scram_malformed', 'the mechanism was not offered');
   const exchange = new ServerExchange(mechanism, data, challenge, binding);
   stream.write(authentication.saslContinue(exchange.serverFirst));
-  const final = exchange.finish((await saslMessage(reader)).toString('utf8'), keys());
-  return final === null ? null : authentication.saslFinal(final);
+  const success = exchange.finish((await saslMessage(reader)).toString('utf8'), keys());
+  return success && { message: authentication.saslFinal(success.serverFinal), verifier: success.digest };
 }
 
 async function saslMessage(reader: PacketReader): Promise<Buffer> {

@@ -11,7 +11,7 @@ import { authentication, backendKeyData, negotiateProtocolVersion } from '../wir
 import { PeerGone } from '../wire/packet-reader.js';
 import type { StartUpPacket } from '../wire/start-up-packet.js';
 import type { Claim } from './access.js';
-import { authenticate } from './authenticate.js';
+import { authenticate, type Proof } from './authenticate.js';
 import { Negotiation } from './negotiation.js';
 import { readRequest, type StartUpRequest } from './settings.js';
 
@@ -78,7 +78,7 @@ export class Login {
     const claim = { tunnelUser: this.tunnel.user.username, role: request.role, database: request.database };
     const proof = await this.#checkPassword(claim);
     const place = this.runtime.places.of(this.target);
-    const backend = await this.#openBackend(place, request);
+    const backend = await this.#openBackend(place, request, proof);
     if (
       this.#abort.signal.aborted ||
       this.runtime.closing ||
@@ -92,7 +92,7 @@ export class Login {
   }
 
   /** Unknown, foreign, expired, wrong database, wrong password: all the same to the client, also in time. */
-  async #checkPassword(claim: Claim): Promise<Buffer> {
+  async #checkPassword(claim: Claim): Promise<Proof> {
     const { access, mockSecret, loginFailures } = this.runtime;
     const { tunnelUser, role } = claim;
     if (loginFailures.blocked(tunnelUser, role)) throw new Refused('too_many_failures', role);
@@ -110,13 +110,13 @@ export class Login {
     return proof;
   }
 
-  async #openBackend(place: Place, request: StartUpRequest) {
+  async #openBackend(place: Place, { role, forServer }: StartUpRequest, { verifier }: Proof) {
     const { runtime } = this;
     const limit = runtime.limits.sessions;
     if (runtime.sessions.size + runtime.opening.size >= limit) throw new Refused('too_many_sessions', String(limit));
-    runtime.opening.set(this.#abort, request.role);
+    runtime.opening.set(this.#abort, { role, verifier });
     try {
-      return await openBackend(place, request.forServer, this.#abort.signal);
+      return await openBackend(place, forServer, this.#abort.signal);
     } finally {
       runtime.opening.delete(this.#abort);
     }
@@ -127,7 +127,7 @@ export class Login {
     place: Place,
     request: StartUpRequest,
     backend: Awaited<ReturnType<typeof openBackend>>,
-    proof: Buffer,
+    proof: Proof,
   ): void {
     const { runtime, channel, tunnel, target } = this;
     const { stream: client, reader } = this.#negotiation;
@@ -136,6 +136,7 @@ export class Login {
       channel,
       client,
       claim,
+      verifier: proof.verifier,
       target,
       place,
       backend,
@@ -151,7 +152,7 @@ export class Login {
     runtime.sessions.add(session);
     runtime.count('sessions_opened');
     const greeting = [
-      proof,
+      proof.message,
       authentication.ok(),
       ...backend.greeting,
       backendKeyData(key.pid, key.secret),

@@ -10,7 +10,18 @@ export const SCRAM_PLUS = 'SCRAM-SHA-256-PLUS';
 export interface ScramChallenge {
   salt: Buffer;
   iterations: number;
-  keys: readonly Pick<ScramVerifier, 'storedKey' | 'serverKey'>[];
+  keys: readonly ScramKey[];
+}
+
+/** What one password is checked by; `digest` names the verifier. */
+export type ScramKey = Pick<ScramVerifier, 'storedKey' | 'serverKey'> & { digest: string };
+
+/** A login that has shown its password. */
+export interface ScramSuccess {
+  /** The server's final message, by which the client is shown that we know the password, too. */
+  serverFinal: string;
+  /** The key that the password met: the first of those that did. */
+  digest: string;
 }
 
 interface ClientFirst {
@@ -45,8 +56,8 @@ export class ServerExchange {
     return this.#serverFirst;
   }
 
-  /** Checks the client's proof against `keys`: the server's final message if one matched, else null. Throws `Refused` where the message lies. */
-  finish(clientFinal: string, keys = this.challenge.keys): string | null {
+  /** Checks the client's proof against `keys`: null if none matched. Throws `Refused` where the message lies. */
+  finish(clientFinal: string, keys = this.challenge.keys): ScramSuccess | null {
     const { c, r, p } = attributes(clientFinal, ['c', 'r', 'p']);
     this.#checkBinding(c);
     if (r !== this.#nonce) throw new Refused('scram_malformed', 'the nonce is not the one of this exchange');
@@ -55,7 +66,9 @@ export class ServerExchange {
     const authMessage = `${this.#first.bare},${this.#serverFirst},${clientFinal.slice(0, clientFinal.lastIndexOf(',p='))}`;
     const matched = keys.map((key) => ({ key, ok: proves(proof, key.storedKey, authMessage) }));
     const key = matched.find(({ ok }) => ok)?.key;
-    return key ? `v=${createHmac('sha256', key.serverKey).update(authMessage).digest('base64')}` : null;
+    if (!key) return null;
+    const signature = createHmac('sha256', key.serverKey).update(authMessage).digest('base64');
+    return { serverFinal: `v=${signature}`, digest: key.digest };
   }
 
   #parseFirst(text: string): ClientFirst {

@@ -3,6 +3,7 @@ import type { Target, Tunnel } from '../../front.js';
 import { cancelBackend } from '../backend/cancel.js';
 import type { OpenBackend } from '../backend/open.js';
 import type { Place } from '../backend/place.js';
+import type { LoggedIn } from '../logged-in.js';
 import type { Claim } from '../login/access.js';
 import { Refused } from '../refusals.js';
 import { terminate } from '../wire/messages.js';
@@ -20,6 +21,8 @@ export interface SessionParts {
   /** TLS on the channel. */
   client: Duplex;
   claim: Claim;
+  /** The verifier that the password met, by its digest. */
+  verifier: string;
   target: Target;
   place: Place;
   backend: OpenBackend;
@@ -52,6 +55,10 @@ export class Session implements Cancellable {
 
   get tunnelUser(): string {
     return this.parts.claim.tunnelUser;
+  }
+
+  get loggedIn(): LoggedIn {
+    return { role: this.parts.claim.role, verifier: this.parts.verifier };
   }
 
   /** Begins to relay; `early`: what the client said before. */

@@ -56,7 +56,7 @@ export const scramBackend = { method: 'scram', password: CLUSTER_PASSWORD } as c
 export function testTunnel(config: GatewayConfig, tenant: string): Tunnel {
   const user = config.tunnelUsers.find(({ username }) => username === `${tenant}-app`);
   if (!user) throw new Error(`no tunnel user for ${tenant}`);
-  return { id: `tunnel-${tenant}`, user, address: '127.0.0.1' };
+  return { id: `tunnel-${tenant}`, user, fingerprint: 'SHA256:test', address: '127.0.0.1' };
 }
 
 const tunnelUser = (tenant: string, roles: string[]): GatewayConfigInput['tunnelUsers'][number] => ({
