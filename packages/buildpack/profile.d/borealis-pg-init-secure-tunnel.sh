@@ -1,17 +1,24 @@
 #!/usr/bin/env bash
 # Opens the secure tunnel of every Borealis Isolated Postgres add-on of the app, before the app starts, and keeps it open.
 #
-#   . borealis-pg-init-secure-tunnel.sh        in a start-up shell (a slug's .profile.d): exports what the app needs
-#   ./borealis-pg-init-secure-tunnel.sh && app in a Dockerfile's CMD: opens the tunnels, exports nothing
+#   . borealis-pg-init-secure-tunnel.sh         in a start-up shell (a slug's .profile.d): exports what the app needs
+#   ./borealis-pg-init-secure-tunnel.sh exec app in a Dockerfile's CMD: exports what the app needs, then becomes the app
+#   ./borealis-pg-init-secure-tunnel.sh && app   in a Dockerfile's CMD: opens the tunnels, can export nothing
+#
+# A Cloud Native image's exec.d program calls it, too.
 #
 # Needs bash (3.2 or newer) and the OpenSSH client, nothing else. It never stops the app from starting: what is wrong is told
 # in one sentence on stderr, and the tunnel is tried again for as long as the app runs.
 
-# Sourced: all work is done by this file as a process of its own, so that no function, variable or option of it is left in
-# the app's shell. What it prints are quoted export statements.
+# Sourced, or in front of a command: all work is done by this file as a process of its own, so that no function, variable
+# or option of it is left in the app's process. What it prints are quoted export statements.
 if [[ ${BASH_SOURCE[0]} != "$0" ]]; then
-  eval "$(bash "${BASH_SOURCE[0]}" open-for "$$" sourced || true)"
+  eval "$(bash "${BASH_SOURCE[0]}" open-for "$$" shell || true)"
   return 0
+elif [[ ${1:-} == exec && $# -gt 1 ]]; then
+  eval "$(bash "$0" open-for "$$" shell || true)"
+  shift
+  exec "$@"
 fi
 
 set -u
@@ -73,11 +80,11 @@ look_up() {
 
 # Makes a private directory for the files of one tunnel and prints its path.
 private_directory() {
-  local base
-  for base in "${HOME:-}" "${TMPDIR:-/tmp}"; do
-    remove_stale "$base"
-    [[ -n $base ]] && mkdir -p "$base/.borealis-pg" 2> /dev/null && mktemp -d "$base/.borealis-pg/tunnel.XXXXXX" 2> /dev/null &&
-      return 0
+  local stem
+  # Straight below a shared /tmp, where only its owner can rename it.
+  for stem in ${HOME:+"$HOME/.borealis-pg/tunnel"} "${TMPDIR:-/tmp}/borealis-pg-tunnel"; do
+    remove_stale "$stem"
+    mkdir -p "${stem%/*}" 2> /dev/null && mktemp -d "$stem.XXXXXX" 2> /dev/null && return 0
   done
   return 1
 }
@@ -85,8 +92,8 @@ private_directory() {
 # A supervisor that was killed could not remove its key.
 remove_stale() {
   local pid_file
-  for pid_file in "$1"/.borealis-pg/tunnel.*/pid; do
-    [[ -r $pid_file ]] && ! kill -0 "$(cat "$pid_file")" 2> /dev/null && rm -rf "${pid_file%/pid}"
+  for pid_file in "$1".*/pid; do
+    [[ -O $pid_file ]] && ! kill -0 "$(cat "$pid_file")" 2> /dev/null && rm -rf "${pid_file%/pid}"
   done
   return 0
 }
@@ -300,9 +307,12 @@ find_ca() {
     [[ $pem == *"$certificate"* ]] || pem+=$certificate$'\n'
   done
   [[ -n $pem ]] || return 0
-  local target="${HOME:-}/.borealis-pg/ca.pem"
-  # Renamed into place: another process of the app may be reading it.
-  if (umask 022 && printf '%s' "$pem" > "$target.$$") 2> /dev/null && mv -f "$target.$$" "$target"; then ca_file=$target; fi
+  local target
+  # The home of an image may be read-only; the tunnel's own directory stays as long as the app runs.
+  for target in "${HOME:-}/.borealis-pg/ca.pem" "${directories[0]}/ca.pem"; do
+    # Renamed into place: another process of the app may be reading it.
+    (umask 022 && printf '%s' "$pem" > "$target.$$") 2> /dev/null && mv -f "$target.$$" "$target" && ca_file=$target && return
+  done
 }
 
 # True when each PostgreSQL URL in the environment leads through our tunnels: only then may a setting speak for all of them.
@@ -322,7 +332,17 @@ is_our_url() {
   [[ " ${open_ports[*]} " == *" $url_port "* ]]
 }
 
-export_line() { printf 'export %s=%q\n' "$1" "$2"; }
+# export_line NAME VALUE: for a shell to evaluate, or for a Cloud Native launcher to read.
+export_line() {
+  if [[ $form == toml ]]; then printf '%s = %s\n' "$1" "$(toml_string "$2")"; else printf 'export %s=%q\n' "$1" "$2"; fi
+}
+
+toml_string() {
+  local value=${1//\\/\\\\}
+  value=${value//\"/\\\"}
+  value=${value//$'\n'/\\n}
+  printf '"%s"' "${value//[[:cntrl:]]/}"
+}
 
 export_ca() {
   find_ca
@@ -355,14 +375,14 @@ note_host() {
 }
 
 tell_unresolved() {
-  if [[ $form == sourced ]]; then
+  if [[ $form != none ]]; then
     say "$1 does not resolve to 127.0.0.1 here, so 127.0.0.1 stands in the URLs instead."
   else
-    say "$1 does not resolve to 127.0.0.1 here: put it into the hosts file (docker run --add-host $1:127.0.0.1), or source this script with bash instead of running it."
+    say "$1 does not resolve to 127.0.0.1 here: put it into the hosts file (docker run --add-host $1:127.0.0.1), or run \"${self##*/} exec COMMAND\" instead."
   fi
 }
 
-# open_tunnels APP FORM: starts every tunnel, waits for them, prints the exports.
+# open_tunnels APP FORM: starts every tunnel, waits for them, prints the exports as `shell` or `toml`, or in vain (`none`).
 open_tunnels() {
   local name
   app=$1 form=$2 taken_ports='' our_hosts='' unresolved_hosts='' names=() directories=() open_ports=()
@@ -384,6 +404,6 @@ case ${1:-} in
   supervise) supervise "$2" "$3" "$4" ;;
   open-for) open_tunnels "$2" "$3" ;;
   # Executed: the app is what the parent shell runs after us.
-  *) open_tunnels "$PPID" executed > /dev/null ;;
+  *) open_tunnels "$PPID" none > /dev/null ;;
 esac
 exit 0

@@ -65,7 +65,9 @@ test('an executed script says what to do about a host that does not resolve', as
   const dyno = executed(slug(), show('DATABASE_URL'), config);
   expect(await dyno.ended).toBe(0);
   expect(dyno.stdout()).toBe(`DATABASE_URL=${config.DATABASE_URL}\n`);
-  expect(dyno.stderr()).toContain(`--add-host ${NOWHERE}:127.0.0.1`);
+  expect(dyno.stderr()).toContain(
+    `(docker run --add-host ${NOWHERE}:127.0.0.1), or run "borealis-pg-init-secure-tunnel.sh exec COMMAND" instead.`,
+  );
 });
 
 test('a URL that leads elsewhere gets no tunnel', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { PACKAGE, slug } from './support/dyno.js';
 
-const scripts = ['bin', 'profile.d', 'scripts'].flatMap((folder) =>
+const scripts = ['bin', 'exec.d', 'lib', 'profile.d', 'scripts'].flatMap((folder) =>
   readdirSync(join(PACKAGE, folder)).map((name) => join(folder, name)),
 );
 

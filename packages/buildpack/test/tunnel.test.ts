@@ -1,26 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ASK, attachment, executed, onCleanUp, slug, sourced, tunnels, until } from './support/dyno.js';
+import { processesIn } from './support/processes.js';
 import { SshServer } from './support/ssh-server.js';
 
 async function server(name: string): Promise<SshServer> {
   const started = await new SshServer(name).listen();
   onCleanUp(() => started.close());
   return started;
-}
-
-/** Processes of the user whose working directory is a tunnel's: ssh and its supervisor. */
-function processesIn(directory: string): { pid: number; command: string }[] {
-  return readdirSync('/proc').flatMap((pid) => {
-    try {
-      if (!/^\d+$/.test(pid) || readlinkSync(`/proc/${pid}/cwd`) !== directory) return [];
-      return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0]! }];
-    } catch {
-      return [];
-    }
-  });
 }
 
 test('the tunnel is open before the app starts, to both hosts, and is gone after it', async () => {

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -32,13 +32,29 @@ export interface Dyno {
   ended: Promise<number | null>;
 }
 
-/** Runs a command in a process group of its own, as a dyno does, with these config vars and hardly anything else. */
-export function run(home: string, command: string, config: Record<string, string>): Dyno {
-  const env = { PATH: process.env.PATH, HOME: home, ...config };
-  const child = spawn('bash', ['-c', command], { cwd: home, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+/** Runs a command in bash as a dyno does, with these config vars and hardly anything else. */
+export const run = (home: string, command: string, config: Record<string, string>): Dyno =>
+  start('bash', ['-c', command], home, { HOME: home, ...config });
+
+export interface User {
+  uid: number;
+  gid: number;
+}
+
+/** Starts a program in a process group of its own, with PATH and these variables. */
+export function start(
+  program: string,
+  args: readonly string[],
+  home: string,
+  variables: Record<string, string>,
+  user?: User,
+): Dyno {
+  const env = { PATH: process.env.PATH, ...variables };
+  const stdio: StdioOptions = ['ignore', 'pipe', 'pipe'];
+  const child = spawn(program, args, { cwd: home, env, detached: true, stdio, ...user });
   let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (data) => (stdout += data));
-  child.stderr.on('data', (data) => (stderr += data));
+  child.stdout!.on('data', (data) => (stdout += data));
+  child.stderr!.on('data', (data) => (stderr += data));
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   onCleanUp(async () => {
     if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid!, 'SIGKILL');
