@@ -120,9 +120,14 @@ export type DbUsers = z.infer<typeof dbUsers>;
 /** What every deletion answers. */
 export const deletion = z.object({ success: z.literal(true) });
 
+/** `POST …/cleanup-window`: until when a database that is restricted for its size may be written to. ISO 8601. */
+export const cleanupWindow = z.object({ until: z.string() });
+export type CleanupWindow = z.infer<typeof cleanupWindow>;
+
 /** Every refusal of the add-on API. */
 export const addonApiError = z.object({
   reason: z.string(),
   resourceType: z.string().optional(),
   dependencies: z.array(z.string()).optional(),
 });
+export type AddonApiError = z.infer<typeof addonApiError>;

@@ -1,5 +1,5 @@
 import type { AddonInfo, AddonStatus } from '@borealis/contract';
-import { fieldList } from './text.js';
+import { fieldList, localTime } from './text.js';
 
 const STATUSES: Record<AddonStatus, string> = {
   requested: 'Requested',
@@ -57,15 +57,4 @@ export function describeAddon(info: AddonInfo): string {
 function gibibytes(bytes: number, digits: number, digitsBelowOne: number): string {
   const value = bytes / 1024 ** 3;
   return `${value.toFixed(value < 1 ? digitsBelowOne : digits)} GiB`;
-}
-
-/** ISO 8601 with the offset of this machine's zone, as `2026-01-31T09:00:00.000-08:00`. */
-function localTime(iso: string): string {
-  const time = new Date(iso);
-  if (Number.isNaN(time.getTime())) return iso;
-  const offset = -time.getTimezoneOffset();
-  const local = new Date(time.getTime() + offset * 60_000).toISOString().slice(0, -1);
-  const part = (minutes: number) => String(Math.trunc(minutes)).padStart(2, '0');
-  const size = Math.abs(offset);
-  return `${local}${offset < 0 ? '-' : '+'}${part(size / 60)}:${part(size % 60)}`;
 }

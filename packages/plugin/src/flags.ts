@@ -26,3 +26,14 @@ export const portFlag = flags.integer({
   helpValue: '<number>',
   description: `local port of the secure tunnel (default: ${DEFAULT_LOCAL_PORT})`,
 });
+
+export const jsonFlag = flags.boolean({
+  description: 'print the result as JSON',
+});
+
+/** Stands for the answer to a question that only a person at a terminal is asked. */
+export const confirmFlag = flags.string({
+  char: 'c',
+  helpValue: '<name>',
+  description: 'confirm without being asked, by repeating the name of what shall be removed',
+});

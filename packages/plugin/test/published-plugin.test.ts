@@ -45,6 +45,34 @@ test.each([
     () => plugin().personalDbUsers(false),
     () => HTTP.post(`${resource()}/personal-db-users`, { headers, body: { enableWriteAccess: false } }),
   ],
+  ['extensions', () => plugin().extensions(), () => HTTP.get(`${resource()}/pg-extensions`, { headers })],
+  [
+    'extensions:install',
+    () => plugin().installExtension('hstore'),
+    () => HTTP.post(`${resource()}/pg-extensions`, { headers, body: { pgExtensionName: 'hstore' } }),
+  ],
+  [
+    'extensions:remove',
+    () => plugin().removeExtension('uuid-ossp'),
+    () => HTTP.delete(`${resource()}/pg-extensions/uuid-ossp`, { headers }),
+  ],
+  ['integrations', () => plugin().integrations(), () => HTTP.get(`${resource()}/data-integrations`, { headers })],
+  [
+    'integrations:register',
+    () => plugin().registerIntegration('etl', 'ssh-ed25519 AAAA me', true),
+    () =>
+      HTTP.post(`${resource()}/data-integrations`, {
+        headers,
+        body: { integrationName: 'etl', sshPublicKey: 'ssh-ed25519 AAAA me', enableWriteAccess: true },
+      }),
+  ],
+  [
+    'integrations:remove',
+    () => plugin().removeIntegration('etl'),
+    () => HTTP.delete(`${resource()}/data-integrations/etl`, { headers }),
+  ],
+  ['users', () => plugin().users(), () => HTTP.get(`${resource()}/db-users`, { headers })],
+  ['users:reset', () => plugin().resetUsers(), () => HTTP.delete(`${resource()}/db-users/credentials`, { headers })],
 ])('%s is byte for byte what the published plugin sends', async (_, ours, theirs) => {
   await theirs();
   await ours();

@@ -8,6 +8,7 @@ import { ApiServer } from './support/api-server.js';
 import { Cli, type Finished, until } from './support/cli.js';
 import { ATTACHMENT, AUTHORIZE, layOutHeroku, RESOURCE, REVOKE } from './support/heroku.js';
 import { runHere } from './support/in-process.js';
+import { flat } from './support/terminal.js';
 
 const INFO = {
   addonName: 'borealis-pg-hex-12345',
@@ -237,9 +238,4 @@ const COMMANDS: Record<string, unknown> = {
 
 function run(apiUrl: string, [name = '', ...args]: string[], env?: Record<string, string>): Promise<Finished> {
   return runHere(apiUrl, COMMANDS[name], args, env);
-}
-
-/** The CLI wraps messages at the width of the terminal. */
-function flat(text: string): string {
-  return text.replace(/\s*\n\s*[›»]?\s*/g, ' ');
 }

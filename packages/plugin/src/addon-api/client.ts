@@ -2,6 +2,7 @@ import type { Secret } from '@borealis/contract';
 import { CLIError } from '@oclif/core/errors';
 import type { z } from 'zod';
 import { apiBaseUrl } from '../settings.js';
+import { type HttpAnswer, send } from './http.js';
 import { AddonApiRefusal, type Meanings, UNAVAILABLE } from './refusal.js';
 
 type Method = 'GET' | 'POST' | 'DELETE';
@@ -22,43 +23,43 @@ export class AddonApi {
 
   /** Asks `path` below the add-on's own resource (`''` is the resource itself) and gives the answer's body, checked. */
   async request<T>(method: Method, path: string, schema: z.ZodType<T>, options: RequestOptions = {}): Promise<T> {
-    const response = await this.#send(method, path, options.body);
-    const body = await json(response);
-    if (!response.ok) throw new AddonApiRefusal(this.addonName, response.status, body, options.meanings);
-    const parsed = schema.safeParse(body);
-    if (!parsed.success) throw new CLIError(UNAVAILABLE);
-    return parsed.data;
+    const { status, text } = await this.#send(method, path, options.body);
+    const body = parsed(text);
+    if (status < 200 || status > 299) throw new AddonApiRefusal(this.addonName, status, body, options.meanings);
+    const answer = schema.safeParse(body);
+    if (!answer.success) throw new CLIError(UNAVAILABLE);
+    return answer.data;
   }
 
-  async #send(method: Method, path: string, body: unknown): Promise<Response> {
-    const url = `${apiBaseUrl()}/heroku/resources/${encodeURIComponent(this.addonName)}${path}`;
-    const headers: Record<string, string> = {
-      authorization: `Bearer ${this.#token.reveal()}`,
-      'user-agent': `borealis-pg-cli node-${process.version}`,
-    };
-    if (body !== undefined) headers['content-type'] = 'application/json';
+  async #send(method: Method, path: string, content: unknown): Promise<HttpAnswer> {
+    const url = new URL(`${apiBaseUrl()}/heroku/resources/${encodeURIComponent(this.addonName)}${path}`);
+    const body = content === undefined ? undefined : JSON.stringify(content);
     try {
-      // A redirect would carry the token to somewhere else.
-      return await fetch(url, {
-        method,
-        headers,
-        redirect: 'error',
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
+      return await send({ method, url, headers: this.#headers(body), body });
     } catch (error) {
-      throw new CLIError(`${UNAVAILABLE} (${causeOf(error)} at ${new URL(url).origin})`);
+      throw new CLIError(`${UNAVAILABLE} (${causeOf(error)} at ${url.origin})`);
     }
+  }
+
+  /** Without a body Node says itself that a POST has none. */
+  #headers(body: string | undefined): Record<string, string> {
+    const headers = {
+      'user-agent': `borealis-pg-cli node-${process.version}`,
+      authorization: `Bearer ${this.#token.reveal()}`,
+    };
+    if (body === undefined) return headers;
+    return { ...headers, 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) };
   }
 }
 
 function causeOf(error: unknown): string {
-  const cause = (error as Error).cause as (Error & { code?: string }) | undefined;
-  return cause?.code ?? cause?.message ?? (error as Error).message;
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code ?? message;
 }
 
-async function json(response: Response): Promise<unknown> {
+function parsed(text: string): unknown {
   try {
-    return await response.json();
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { drawTable } from '../table.js';
 import type { SqlResult } from './sql.js';
 
 // int8, int2, int4, oid, float4, float8, numeric
@@ -7,45 +8,7 @@ const NUMBERS = new Set([20, 21, 23, 26, 700, 701, 1700]);
 export function formatTable({ columns, rows, rowCount }: SqlResult): string {
   const count = `(${rowCount} ${rowCount === 1 ? 'row' : 'rows'})`;
   if (columns.length === 0) return count;
-  const body = rows.map((row) => row.map(cellLines));
-  const header = columns.map(({ name }) => cellLines(name));
-  const widths = columns.map((_, i) => Math.max(...[header, ...body].map((cells) => widest(cells[i]!))));
-  const rightAligned = columns.map(({ typeId }) => NUMBERS.has(typeId));
-  return [
-    ...drawRow(header, widths, []),
-    widths.map((width) => '-'.repeat(width + 2)).join('+'),
-    ...body.flatMap((cells) => drawRow(cells, widths, rightAligned)),
-    count,
-  ].join('\n');
-}
-
-/** A value of several lines takes several lines of the table; a `+` says that it goes on. */
-function drawRow(cells: string[][], widths: number[], rightAligned: boolean[]): string[] {
-  const height = Math.max(...cells.map((lines) => lines.length));
-  return Array.from({ length: height }, (_, line) => {
-    const parts = cells.map((lines, i) => {
-      const text = padded(lines[line] ?? '', widths[i]!, rightAligned[i] ?? false);
-      return ` ${text}${line + 1 < lines.length ? '+' : ' '}`;
-    });
-    return parts.join('|').replace(/ +$/, '');
-  });
-}
-
-/** Lines of a value. Control characters are shown, not sent: data must not steer the reader's terminal. */
-function cellLines(value: string | null): string[] {
-  const shown = (char: string) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0').toUpperCase()}`;
-  return (value ?? '').split('\n').map((line) => line.replace(/[\u0000-\u001f\u007f-\u009f]/g, shown));
-}
-
-function widest(lines: string[]): number {
-  return Math.max(...lines.map(length));
-}
-
-function padded(text: string, width: number, right: boolean): string {
-  const space = ' '.repeat(width - length(text));
-  return right ? space + text : text + space;
-}
-
-function length(text: string): number {
-  return [...text].length;
+  const names = columns.map(({ name }) => name);
+  const numeric = columns.map(({ typeId }) => NUMBERS.has(typeId));
+  return `${drawTable(names, rows, numeric)}\n${count}`;
 }

@@ -44,6 +44,43 @@ export class PublishedPlugin {
     return this.#send('POST', '/personal-db-users', JSON.stringify({ enableWriteAccess }));
   }
 
+  extensions(): Promise<RecordedAnswer> {
+    return this.#send('GET', '/pg-extensions');
+  }
+
+  installExtension(pgExtensionName: string): Promise<RecordedAnswer> {
+    return this.#send('POST', '/pg-extensions', JSON.stringify({ pgExtensionName }));
+  }
+
+  removeExtension(name: string): Promise<RecordedAnswer> {
+    return this.#send('DELETE', `/pg-extensions/${name}`);
+  }
+
+  integrations(): Promise<RecordedAnswer> {
+    return this.#send('GET', '/data-integrations');
+  }
+
+  registerIntegration(
+    integrationName: string,
+    sshPublicKey: string,
+    enableWriteAccess: boolean,
+  ): Promise<RecordedAnswer> {
+    const body = { integrationName, sshPublicKey, enableWriteAccess };
+    return this.#send('POST', '/data-integrations', JSON.stringify(body));
+  }
+
+  removeIntegration(name: string): Promise<RecordedAnswer> {
+    return this.#send('DELETE', `/data-integrations/${name}`);
+  }
+
+  users(): Promise<RecordedAnswer> {
+    return this.#send('GET', '/db-users');
+  }
+
+  resetUsers(): Promise<RecordedAnswer> {
+    return this.#send('DELETE', '/db-users/credentials');
+  }
+
   #send(method: string, path: string, body?: string): Promise<RecordedAnswer> {
     const { baseUrl, addonName } = this.#options;
     const url = new URL(`${baseUrl}/heroku/resources/${addonName}${path}`);

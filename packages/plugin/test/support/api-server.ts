@@ -5,6 +5,8 @@ export interface RecordedRequest {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];
+  /** Names and values by turns, as they came. */
+  rawHeaders: string[];
   body: string;
 }
 export type Answer =
@@ -19,8 +21,8 @@ export class ApiServer {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const { method = '', url: path = '', headers } = request;
-      const recorded = { method, path, headers, body: Buffer.concat(chunks).toString() };
+      const { method = '', url: path = '', headers, rawHeaders } = request;
+      const recorded = { method, path, headers, rawHeaders, body: Buffer.concat(chunks).toString() };
       this.requests.push(recorded);
       const answer = this.answers.get(`${method} ${path}`);
       const { status, body } = (typeof answer === 'function' ? answer(recorded) : answer) ?? {

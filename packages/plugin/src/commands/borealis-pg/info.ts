@@ -1,8 +1,8 @@
 import { type AddonInfo, addonInfo } from '@borealis/contract';
-import { flags } from '@heroku-cli/command';
 import { describeAddon } from '../../addon-description.js';
 import { AddonCommand } from '../../base-command.js';
-import { addonFlag, appFlag } from '../../flags.js';
+import { addonFlag, appFlag, jsonFlag } from '../../flags.js';
+import { toJson } from '../../text.js';
 
 export default class BorealisPgInfo extends AddonCommand {
   static override description = `show information about an add-on database
@@ -18,7 +18,7 @@ Shows its status, plan, PostgreSQL version, storage and replicas, also while it 
   static override flags = {
     addon: addonFlag,
     app: appFlag,
-    json: flags.boolean({ description: 'print the information as JSON' }),
+    json: jsonFlag,
   };
 
   async run(): Promise<void> {
@@ -27,6 +27,6 @@ Shows its status, plan, PostgreSQL version, storage and replicas, also while it 
     const info: AddonInfo = await this.withAddonApi(attachment, 'Fetching information about', (api) =>
       api.request('GET', '', addonInfo),
     );
-    this.log(flags.json ? JSON.stringify(info, null, 2) : `\n${describeAddon(info)}`);
+    this.log(flags.json ? toJson(info) : `\n${describeAddon(info)}`);
   }
 }
