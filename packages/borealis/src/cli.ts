@@ -6,7 +6,9 @@ import { runDyno } from './dyno.js';
 import { readEnvironment } from './env-file.js';
 import { explain, Failure } from './failure.js';
 import { PROJECT } from './local-settings.js';
+import { OperatorClient } from './operator-client.js';
 import { PlatformClient } from './platform-client.js';
+import { ensureCredentials } from './secrets.js';
 import { up } from './up.js';
 
 const HELP = `borealis: run Borealis Isolated Postgres on this machine
@@ -14,12 +16,14 @@ const HELP = `borealis: run Borealis Isolated Postgres on this machine
 Usage
   borealis up [--once]                 start everything and stay; --once: take the tour, stop, and tell by the exit status
   borealis dyno -a APP -- CMD…         run a command the way a dyno of that app would
+  borealis rotate ADDON                renew the passwords and the key of the add-on's app now, with no downtime
   borealis doctor [--json]             look at this machine and say what is fine, what is missing and what it means
   borealis help                        this text
 
 Examples
   borealis up
   borealis dyno -a my-app -- sh -c 'psql "$DATABASE_URL" -c "select version()"'
+  borealis rotate borealis-pg-cubic-12345
   borealis doctor --json
 
 Settings are environment variables: docs/reference/config.md lists them.
@@ -61,9 +65,29 @@ async function runDoctor(args: string[]): Promise<number> {
   return doctor(readConfig(process.env, PROJECT), values.json);
 }
 
+async function runRotate(args: string[]): Promise<number> {
+  const { positionals } = parseArgs({ args, options: {}, allowPositionals: true });
+  const [addon, ...rest] = positionals;
+  if (!addon || rest.length > 0) throw new Failure('Say which add-on, by its name or id: borealis rotate ADDON');
+  await (await runningService()).rotate(addon);
+  process.stdout.write(
+    `The credentials of ${addon} are being renewed. Its config vars are set at once; the former ones work for at least 25 hours.\n`,
+  );
+  return 0;
+}
+
+/** The operator surface of the installation in this home; a `Failure` when it does not run. */
+async function runningService(): Promise<OperatorClient> {
+  const { home } = readConfig(process.env, PROJECT);
+  const url = (await readEnvironment(home))?.ADDON_API_URL;
+  if (!url) throw new Failure(`Borealis is not running on ${home}: start it with "npm start".`);
+  return new OperatorClient(url, (await ensureCredentials(home)).operatorToken);
+}
+
 const commands: Record<string, (args: string[]) => Promise<number>> = {
   up: runUp,
   dyno: runDynoCommand,
+  rotate: runRotate,
   doctor: runDoctor,
   help: async () => {
     process.stdout.write(HELP);

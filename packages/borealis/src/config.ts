@@ -55,6 +55,19 @@ export const SETTINGS = {
     schema: ports.default('22000-22999'),
     shownDefault: '`22000-22999`',
   },
+  BOREALIS_ROTATION_DAYS: {
+    doc: 'How often the passwords and the key of each app are renewed, in days.',
+    schema: z.coerce.number().positive().default(7),
+    shownDefault: '7',
+  },
+  BOREALIS_ROTATION_OVERLAP_HOURS: {
+    doc: 'How long the former ones work at least, and at most while somebody still uses them, in hours: two numbers.',
+    schema: z
+      .string()
+      .regex(/^\d+(\.\d+)?-\d+(\.\d+)?$/, 'must be two numbers of hours like 25-72')
+      .default('25-72'),
+    shownDefault: '`25-72`',
+  },
   BOREALIS_MASTER_KEY: {
     doc: 'The key that encrypts every stored secret: 32 bytes in base64. Without it a 0600 file in the home is made and used.',
     schema: z
@@ -81,6 +94,8 @@ export interface Config {
   gatewayPorts: { first: number; last: number };
   masterKey: string | null;
   ownerEmail: string;
+  /** In seconds: how often, and how long the former credentials work at least and at most. */
+  rotation: { every: number; overlap: number; longest: number };
 }
 
 /** A setting that cannot be used; the message names it and what is allowed. */
@@ -113,7 +128,16 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     gatewayPorts: { first, last },
     masterKey: read('BOREALIS_MASTER_KEY', env) ?? null,
     ownerEmail: read('BOREALIS_OWNER_EMAIL', env),
+    rotation: readRotation(env),
   };
+}
+
+function readRotation(env: NodeJS.ProcessEnv): Config['rotation'] {
+  const [overlap = 0, longest = 0] = read('BOREALIS_ROTATION_OVERLAP_HOURS', env).split('-').map(Number);
+  if (overlap > longest)
+    throw new ConfigError('BOREALIS_ROTATION_OVERLAP_HOURS cannot be used: must be two numbers of hours like 25-72.');
+  const every = read('BOREALIS_ROTATION_DAYS', env) * 24 * 3600;
+  return { every, overlap: overlap * 3600, longest: longest * 3600 };
 }
 
 /** The reference page: one row a variable. */

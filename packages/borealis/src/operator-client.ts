@@ -1,7 +1,8 @@
 import { type EventType, formatEvent } from '@borealis/contract';
 import { z } from 'zod';
+import { Failure } from './failure.js';
 
-const addons = z.array(z.looseObject({ id: z.string(), sentence: z.string().nullable() }));
+const addons = z.array(z.looseObject({ id: z.string(), name: z.string(), sentence: z.string().nullable() }));
 const events = z.looseObject({
   events: z.array(
     z.looseObject({
@@ -14,7 +15,7 @@ const events = z.looseObject({
   cursor: z.string().nullable(),
 });
 
-/** The service's operator surface, as the foreground of `borealis up` uses it. */
+/** The service's operator surface, as `borealis` uses it. */
 export class OperatorClient {
   readonly #url: string;
   readonly #token: string;
@@ -41,6 +42,23 @@ export class OperatorClient {
     } catch {
       return null;
     }
+  }
+
+  /** Renews the credentials of the app of an add-on, given by name or id; throws a `Failure` with the service's reason. */
+  async rotate(nameOrId: string): Promise<void> {
+    const all = addons.parse(await this.#get('/operator/addons'));
+    const found = all.filter(({ id, name }) => id === nameOrId || name === nameOrId);
+    if (found.length !== 1)
+      throw new Failure(
+        found.length === 0
+          ? `There is no add-on "${nameOrId}".`
+          : `Several add-ons are named "${nameOrId}": give the id of one, ${found.map(({ id }) => id).join(' or ')}.`,
+      );
+    const response = await fetch(`${this.#url}/operator/addons/${found[0]!.id}/rotate`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#token}` },
+    });
+    if (!response.ok) throw new Failure(((await response.json()) as { message: string }).message);
   }
 
   /** Events after the cursor as lines (null: from now on); waits up to 20 seconds for the first. */

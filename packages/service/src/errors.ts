@@ -34,6 +34,12 @@ export const ERRORS = {
     sentence: () => 'This add-on has no private app tunnels. Apps reach it through the tunnel of the buildpack.',
   },
   notReady: { status: 422, sentence: () => 'The add-on has not finished provisioning. Try again later.' },
+  inMaintenance: { status: 400, sentence: () => 'The add-on is under maintenance. Try again when it is available.' },
+  rotating: {
+    status: 409,
+    sentence: () => 'The credentials of the last rotation are still being introduced. Try again when it has ended.',
+  },
+  resetting: { status: 503, sentence: () => 'All credentials of the add-on are being reset. Try again in a moment.' },
   engineBusy: { status: 503, sentence: () => 'The database is recovering. Try again in a moment.' },
   platformUnavailable: { status: 503, sentence: () => 'The platform cannot be asked for access now. Try again later.' },
   internal: { status: 500, sentence: () => 'Something went wrong on our side. Try again later.' },

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { Secret } from '@borealis/contract';
 
 /** A key pair in the forms that every SSH client and server takes. */
@@ -21,6 +21,12 @@ export function makeSshKeyPair(): SshKeyPair {
     publicKey: `${TYPE} ${publicBlob.toString('base64')}`,
     privateKey: new Secret(pem(Buffer.concat([header(publicBlob), field(privateSection(point, seed))]))),
   };
+}
+
+/** The fingerprint of a one-line public key, as OpenSSH prints it: `SHA256:…`. */
+export function keyFingerprint(publicKey: string): string {
+  const blob = Buffer.from(publicKey.split(' ')[1] ?? '', 'base64');
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
 
 function rawKey(key: KeyObject, part: 'x' | 'd'): Buffer {

@@ -2,6 +2,7 @@ import type { Secret } from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { RotationTimes } from './rotation/rotation-store.js';
 
 /** What the service knows of itself and of the platform. */
 export interface ServiceConfig {
@@ -21,6 +22,8 @@ export interface ServiceConfig {
   publicUrl?: string;
   /** The host in the URLs of config vars. */
   tunnelHost: string;
+  /** How often the credentials of apps are renewed; weekly with an overlap of 25 to 72 hours when not given. */
+  rotation?: RotationTimes;
   /** Regions that are accepted, without the provider's prefix; all that the platform has when not given. */
   regions?: readonly string[];
   /** Guards what the operator sees. Without it there is no operator surface but `/health` and `/openapi.json`. */

@@ -8,6 +8,7 @@ export interface Database {
   local_port: LocalPortTable;
   app_role: AppRoleTable;
   app_ssh_key: AppSshKeyTable;
+  rotation: RotationTable;
   oauth_token: OauthTokenTable;
   master_key_check: MasterKeyCheckTable;
   personal_user: PersonalUserTable;
@@ -60,6 +61,9 @@ interface AppRoleTable {
   name: string;
   verifier: string;
   password: Buffer;
+  next_verifier: string | null;
+  next_password: Buffer | null;
+  former_verifier: string | null;
   created_at: Generated<Date>;
 }
 
@@ -68,7 +72,18 @@ interface AppSshKeyTable {
   username: string;
   public_key: string;
   private_key: Buffer;
+  next_public_key: string | null;
+  next_private_key: Buffer | null;
+  former_public_key: string | null;
   created_at: Generated<Date>;
+}
+
+export interface RotationTable {
+  addon_id: string;
+  kind: Generated<'rotation' | 'reset'>;
+  state: Generated<'waiting' | 'requested' | 'announcing' | 'overlap' | 'ending'>;
+  due_at: Date;
+  announced_at: Date | null;
 }
 
 interface OauthTokenTable {

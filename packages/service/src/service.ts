@@ -19,6 +19,8 @@ import { migrate } from './migrate.js';
 import type { ServiceOptions } from './options.js';
 import { OauthGrants } from './platform/oauth-grants.js';
 import { PlatformApi } from './platform/platform-api.js';
+import { RotationRequests } from './rotation/requests.js';
+import { ROTATION_TIMES } from './rotation/rotation-store.js';
 import { checkMasterKey, Vault } from './vault.js';
 
 /** The control plane of one installation. */
@@ -63,6 +65,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const kind = addonStrand({
     ...{ db, vault, engine, publisher, grants, platform, clientAppTokenKey, apiBaseUrl, log },
     tunnelHost: config.tunnelHost,
+    rotation: config.rotation ?? ROTATION_TIMES,
     atLabel: options.atLabel,
   });
   const strands = createStrands(db.pool, [kind], strandOptions(log));
@@ -81,14 +84,21 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
     regions: config.regions,
     log,
   });
+  const rotations = new RotationRequests(db, () => strands);
   await app.register(partnerApi(requests, config));
   await app.register(
-    addonApi({ db, engine, platform, personalUsers: new PersonalUsers(db, engine, publisher, () => strands) }),
+    addonApi({
+      db,
+      engine,
+      platform,
+      rotations,
+      personalUsers: new PersonalUsers(db, engine, publisher, () => strands),
+    }),
   );
   const token = config.operatorToken;
   if (token) {
     await app.register(
-      operatorApi({ token, strands, overview: new AddonOverview(db, strands, engine), events, metrics }),
+      operatorApi({ token, strands, rotations, overview: new AddonOverview(db, strands, engine), events, metrics }),
     );
   }
   await app.ready();

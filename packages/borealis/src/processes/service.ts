@@ -31,6 +31,7 @@ await runProcess(async () => {
         oauthClientSecret: new Secret(credentials.oauthClientSecret),
       },
       tunnelHost: config.tunnelHost,
+      rotation: config.rotation,
       operatorToken: new Secret(credentials.operatorToken),
     },
     log: openLog(config.home, 'service'),

@@ -41,23 +41,30 @@ async function appAccess(tx: Queries, clusterId: string): Promise<Map<string, Ad
     .selectFrom('addon')
     .innerJoin('app_ssh_key as key', 'key.addon_id', 'addon.id')
     .innerJoin('app_role as role', 'role.addon_id', 'addon.id')
-    .select(['addon.id', 'addon.database_name as database', 'key.username', 'key.public_key'])
-    .select(['role.access', 'role.name', 'role.verifier'])
+    .leftJoin('rotation', 'rotation.addon_id', 'addon.id')
+    .select(['addon.id', 'addon.database_name as database', 'rotation.state', 'role.access', 'role.name'])
+    .select(['role.verifier', 'role.next_verifier', 'role.former_verifier'])
+    .select(['key.username', 'key.public_key', 'key.next_public_key', 'key.former_public_key'])
     .where('addon.cluster_id', '=', clusterId)
     .where('addon.evicted', '=', false)
     .orderBy('addon.id')
     .orderBy('role.access', 'desc')
     .execute();
   const parts = new Map<string, AddonAccess>();
-  for (const { id, database, username, public_key, name, verifier } of rows) {
+  for (const { id, database, name, state, username, ...row } of rows) {
+    const beside = <T>(next: T | null, former: T | null) => next ?? (state === 'overlap' ? former : null);
+    const publicKeys = both(row.public_key, beside(row.next_public_key, row.former_public_key));
+    const verifiers = both(row.verifier, beside(row.next_verifier, row.former_verifier));
     // The first row is the writer's: it owns the database.
-    const part = parts.get(id) ?? newPart(id, database, name, { username, publicKeys: [public_key] });
-    part.roles.push({ name, database, verifiers: [verifier], validUntil: null });
+    const part = parts.get(id) ?? newPart(id, database, name, { username, publicKeys });
+    part.roles.push({ name, database, verifiers, validUntil: null });
     part.tunnelUsers[0]!.roles.push(name);
     parts.set(id, part);
   }
   return parts;
 }
+
+const both = (current: string, other: string | null) => (other === null ? [current] : [current, other]);
 
 function newPart(
   id: string,

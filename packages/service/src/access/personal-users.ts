@@ -99,6 +99,7 @@ export class PersonalUsers {
 async function lockReady(tx: Transaction, addonId: string): Promise<Addon> {
   const addon = await lockAddon(tx, addonId);
   if (!addon || addon.destroy_requested_at) throw new AppError('noAddon');
+  if (addon.status === 'maintenance-db-credentials-full-reset') throw new AppError('resetting');
   if (addon.status !== 'available') throw new AppError('notReady');
   return addon;
 }

@@ -6,6 +6,7 @@ import type { ControlDatabase } from '../database.js';
 import type { AtLabel } from '../options.js';
 import type { OauthGrants } from '../platform/oauth-grants.js';
 import type { PlatformApi } from '../platform/platform-api.js';
+import type { RotationTimes } from '../rotation/rotation-store.js';
 import type { Vault } from '../vault.js';
 import { type Addon, findAddon } from './addon-store.js';
 
@@ -19,6 +20,7 @@ export interface AddonWork {
   platform: PlatformApi;
   clientAppTokenKey: Secret<Buffer>;
   tunnelHost: string;
+  rotation: RotationTimes;
   /** Known once the service listens. */
   apiBaseUrl(): string;
   log: Logger;

@@ -1,5 +1,7 @@
 import { defineStrand, type LabelContext, type Outcome } from '@borealis/strands';
 import { z } from 'zod';
+import { endFormerCredentials } from '../rotation/ending.js';
+import { announceCredentials, makeNextCredentials } from '../rotation/renewing.js';
 import type { AddonWork } from './addon-work.js';
 import { giveUp } from './giving-up.js';
 import * as provisioning from './provisioning.js';
@@ -14,7 +16,8 @@ type Step<Label extends string> = (work: AddonWork, id: string) => Promise<Outco
 
 /**
  * The life of one add-on, under the add-on's id: made, announced to the platform, looked after, and removed on `destroy` from
- * wherever it is. Signals: `access` (the access document changed), `grant` (a new authorization came), `destroy`.
+ * wherever it is. Signals: `access` (the access document changed), `grant` (a new authorization came), `rotate` (credentials are to be
+ * renewed), `destroy`.
  */
 export function addonStrand(work: AddonWork) {
   // Whatever was signalled is seen in the rows: labels compare what is wanted with what is there, and need not ask who called.
@@ -67,6 +70,17 @@ export function addonStrand(work: AddonWork) {
         deadlineSeconds: 3600,
       },
       serve: { sentence: 'Available', run: run(serve) },
+      makeNextCredentials: { sentence: 'Making the next passwords and keys', run: run(makeNextCredentials) },
+      announceCredentials: {
+        sentence: 'Giving the app its next passwords and keys',
+        run: run(announceCredentials),
+        deadlineSeconds: 3600,
+      },
+      endFormerCredentials: {
+        sentence: 'Ending the former passwords and keys',
+        run: run(endFormerCredentials),
+        deadlineSeconds: 3600,
+      },
       destroyCluster: {
         sentence: 'Removing the database cluster',
         run: run(destroyCluster),

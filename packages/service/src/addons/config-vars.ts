@@ -1,8 +1,10 @@
 import { type ConnInfo, clusterHosts, formatConnInfo, Secret } from '@borealis/contract';
 import type { GatewayEndpoint } from '@borealis/engine';
+import { clientAppToken } from '../client-app-token.js';
 import type { Addon } from './addon-store.js';
-import type { AppCredentials, AppRole } from './credentials.js';
-import type { LocalPorts } from './local-ports.js';
+import type { AddonWork } from './addon-work.js';
+import { type AppCredentials, type AppRole, appCredentials } from './credentials.js';
+import { findLocalPorts, type LocalPorts } from './local-ports.js';
 
 /** What the config vars are written from. */
 export interface ConfigVarParts {
@@ -23,6 +25,22 @@ export interface ConfigVarParts {
 export interface ConfigVar {
   name: string;
   value: Secret;
+}
+
+/** The config vars as they should be now. */
+export async function currentConfigVars(work: AddonWork, addon: Addon): Promise<ConfigVar[]> {
+  const { gateway } = (await work.engine.cluster(addon.cluster_id)) ?? {};
+  if (!gateway) throw new Error('The cluster has no gateway.');
+  return configVars({
+    addon,
+    gateway,
+    ports: (await findLocalPorts(work.db, addon.id))!,
+    credentials: await appCredentials(work.db, work.vault, addon.id),
+    caCertificate: await work.engine.caCertificate(),
+    clientAppToken: clientAppToken(work.clientAppTokenKey, addon.id, work.apiBaseUrl()),
+    tunnelHost: work.tunnelHost,
+    apiBaseUrl: work.apiBaseUrl(),
+  });
 }
 
 /** The three config vars of an add-on; the same parts always give the same text. */

@@ -1,4 +1,4 @@
-import { formatVerifier, makeVerifier, randomName, randomPassword, Secret } from '@borealis/contract';
+import { formatVerifier, makeVerifier, parseVerifier, randomName, randomPassword, Secret } from '@borealis/contract';
 import type { ClientBase } from 'pg';
 import { bumpRevision } from '../access/revision.js';
 import { type ControlDatabase, queriesOn } from '../database.js';
@@ -51,29 +51,60 @@ export async function prepareAppCredentials(vault: Vault, addonId: string): Prom
 }
 
 async function newRole(vault: Vault, addonId: string, access: Access, suffix: string) {
+  return { addon_id: addonId, access, name: `app_${access}_${suffix}`, ...(await newPassword(vault, addonId, access)) };
+}
+
+/** `like`: a verifier that stays valid beside the new one, which therefore must have its salt. */
+async function newPassword(vault: Vault, addonId: string, access: Access, like?: string) {
   const password = randomPassword();
+  const verifier = await makeVerifier(password, like === undefined ? undefined : parseVerifier(like));
   return {
-    addon_id: addonId,
-    access,
-    name: `app_${access}_${suffix}`,
-    verifier: formatVerifier(await makeVerifier(password)),
+    verifier: formatVerifier(verifier),
     password: vault.seal(new Secret(password), passwordPlace(addonId, access)),
   };
 }
 
-/** Reads the app's credentials; throws when there are none yet. */
+/** Makes the passwords and the key that come after the current ones and returns the row write that keeps them. */
+export async function prepareNextCredentials(
+  db: ControlDatabase,
+  vault: Vault,
+  addonId: string,
+): Promise<(client: ClientBase) => Promise<void>> {
+  const rows = await db.sql.selectFrom('app_role').selectAll().where('addon_id', '=', addonId).execute();
+  const next = await Promise.all(
+    rows.map(async ({ access, verifier }) => ({ access, ...(await newPassword(vault, addonId, access, verifier)) })),
+  );
+  const key = makeSshKeyPair();
+  return async (client) => {
+    const sql = queriesOn(client);
+    for (const { access, verifier, password } of next)
+      await sql
+        .updateTable('app_role')
+        .set({ next_verifier: verifier, next_password: password })
+        .where('addon_id', '=', addonId)
+        .where('access', '=', access)
+        .execute();
+    await sql
+      .updateTable('app_ssh_key')
+      .set({ next_public_key: key.publicKey, next_private_key: vault.seal(key.privateKey, keyPlace(addonId)) })
+      .where('addon_id', '=', addonId)
+      .execute();
+  };
+}
+
+/** The credentials that the config vars should carry: the next ones as soon as there are some. Throws when there are none yet. */
 export async function appCredentials(db: ControlDatabase, vault: Vault, addonId: string): Promise<AppCredentials> {
   const rows = await db.sql.selectFrom('app_role').selectAll().where('addon_id', '=', addonId).execute();
   const key = await db.sql.selectFrom('app_ssh_key').selectAll().where('addon_id', '=', addonId).executeTakeFirst();
   const role = (access: Access): AppRole => {
     const row = rows.find((candidate) => candidate.access === access);
     if (!row) throw new Error(`BUG: add-on ${addonId} has no ${access} role yet`);
-    return { name: row.name, password: vault.open(row.password, passwordPlace(addonId, access)) };
+    return { name: row.name, password: vault.open(row.next_password ?? row.password, passwordPlace(addonId, access)) };
   };
   if (!key) throw new Error(`BUG: add-on ${addonId} has no SSH key yet`);
   return {
     roles: { ro: role('ro'), rw: role('rw') },
     sshUsername: key.username,
-    sshPrivateKey: vault.open(key.private_key, keyPlace(addonId)),
+    sshPrivateKey: vault.open(key.next_private_key ?? key.private_key, keyPlace(addonId)),
   };
 }

@@ -1,17 +1,16 @@
-import { type ClusterState, EngineError } from '@borealis/engine';
+import { EngineError } from '@borealis/engine';
 import { go, nap } from '@borealis/strands';
 import type { ClientBase } from 'pg';
-import { clientAppToken } from '../client-app-token.js';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
 import { GrantDead } from '../platform/oauth-grants.js';
+import { type RotationTimes, startClock } from '../rotation/rotation-store.js';
 import { setStatus } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
 import { clusterSpec } from './cluster-store.js';
-import { configVars } from './config-vars.js';
-import { appCredentials, prepareAppCredentials } from './credentials.js';
+import { currentConfigVars } from './config-vars.js';
+import { prepareAppCredentials } from './credentials.js';
 import { isHopeless, markGivenUp } from './giving-up.js';
-import { findLocalPorts } from './local-ports.js';
 
 /** The code of the grant dies after five minutes, hence first. A refused one does not keep the database from being made. */
 export async function exchangeGrant(work: AddonWork, id: string) {
@@ -85,25 +84,11 @@ const toWaitGrant = () => go('waitGrant');
 
 export async function setConfigVars(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
-  const vars = configVars({
-    addon,
-    ports: (await findLocalPorts(work.db, id))!,
-    credentials: await appCredentials(work.db, work.vault, id),
-    gateway: gatewayOf(await work.engine.cluster(addon.cluster_id)),
-    caCertificate: await work.engine.caCertificate(),
-    clientAppToken: clientAppToken(work.clientAppTokenKey, id, work.apiBaseUrl()),
-    tunnelHost: work.tunnelHost,
-    apiBaseUrl: work.apiBaseUrl(),
-  });
+  const vars = await currentConfigVars(work, addon);
   return unlessGrantDead(async () => {
     await work.grants.call(id, (token) => work.platform.patchConfig(token, id, vars));
     return go('markProvisioned');
   });
-}
-
-function gatewayOf(cluster: ClusterState | null) {
-  if (!cluster?.gateway) throw new Error('The cluster has no gateway.');
-  return cluster.gateway;
 }
 
 export async function markProvisioned(work: AddonWork, id: string) {
@@ -113,17 +98,18 @@ export async function markProvisioned(work: AddonWork, id: string) {
       const { state } = await work.platform.addon(token, id);
       if (state !== 'provisioned') await work.platform.markProvisioned(token, id);
     });
-    return go('serve', {}, (db) => becomeAvailable(db, id));
+    return go('serve', {}, (db) => becomeAvailable(db, id, work.rotation));
   });
 }
 
-async function becomeAvailable(db: ClientBase, id: string): Promise<void> {
+async function becomeAvailable(db: ClientBase, id: string, times: RotationTimes): Promise<void> {
   const sql = queriesOn(db);
   await sql
     .updateTable('addon')
     .set((e) => ({ status: 'available', available_at: e.fn.coalesce('available_at', e.fn<Date>('now')) }))
     .where('id', '=', id)
     .execute();
+  await startClock(sql, id, times);
   await recordEvent(sql, { addonId: id, type: 'addon-available', dedupKey: `${id}/available` });
 }
 

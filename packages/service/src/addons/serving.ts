@@ -1,5 +1,7 @@
-import { nap } from '@borealis/strands';
+import { go, nap } from '@borealis/strands';
 import { type Expired, endExpired, expiredCredentials, secondsToNextExpiry } from '../access/expiry.js';
+import { canEnd } from '../rotation/ending.js';
+import { dueWork, secondsToWork } from '../rotation/rotation-store.js';
 import { findAddon } from './addon-store.js';
 import type { AddonWork } from './addon-work.js';
 
@@ -7,15 +9,24 @@ import type { AddonWork } from './addon-work.js';
 const IDLE_SECONDS = 600;
 const AFTER_FAILURE_SECONDS = 5;
 
-/** What an available add-on needs: its access document in force, and sessions of persons ended in time. It is never parked. */
+/**
+ * What an available add-on needs: its access document in force, sessions of persons ended in time, credentials renewed. It is never
+ * parked.
+ */
 export async function serve(work: AddonWork, id: string) {
   try {
     await keepAccess(work, id);
     await work.grants.exchange(id);
     const expired = await expiredCredentials(work.db, id);
     if (expired.length > 0) return await closeExpired(work, id, expired);
+    const renewal = await dueWork(work.db, id, work.rotation);
+    if (renewal === 'make') return go('makeNextCredentials');
+    if (renewal === 'announce') return go('announceCredentials');
+    if (renewal === 'end' && (await canEnd(work, id))) return go('endFormerCredentials');
     const next = await secondsToNextExpiry(work.db, id);
-    return nap(Math.min(next ?? IDLE_SECONDS, IDLE_SECONDS));
+    // Former credentials that are still in use past their time are looked at now and then.
+    const renewalIn = renewal === 'end' ? null : await secondsToWork(work.db, id, work.rotation);
+    return nap(Math.min(next ?? IDLE_SECONDS, renewalIn ?? IDLE_SECONDS, IDLE_SECONDS));
   } catch (error) {
     work.log.warn({ addon: id, err: error }, 'an add-on could not be looked after');
     return nap(AFTER_FAILURE_SECONDS);

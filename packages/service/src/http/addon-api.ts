@@ -1,4 +1,11 @@
-import { addonApiError, addonInfo, personalDbUser, personalDbUserRequest, personalSshUser } from '@borealis/contract';
+import {
+  addonApiError,
+  addonInfo,
+  deletion,
+  personalDbUser,
+  personalDbUserRequest,
+  personalSshUser,
+} from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
@@ -9,6 +16,7 @@ import { describeAddon } from '../addons/addon-info.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
 import type { PlatformApi } from '../platform/platform-api.js';
+import type { RotationRequests } from '../rotation/requests.js';
 import { bearerToken } from './authorization.js';
 import { errorHandler } from './error-handler.js';
 
@@ -17,6 +25,7 @@ interface Parts {
   engine: Engine;
   platform: PlatformApi;
   personalUsers: PersonalUsers;
+  rotations: RotationRequests;
 }
 
 const params = z.object({ name: z.string() });
@@ -40,7 +49,7 @@ export function addonApi(parts: Parts): FastifyPluginAsyncZod {
 
 type Admit = (request: FastifyRequest, name: string) => Promise<Admission>;
 
-function resourceRoutes({ db, engine, personalUsers }: Parts, admitted: Admit): FastifyPluginAsyncZod {
+function resourceRoutes({ db, engine, personalUsers, rotations }: Parts, admitted: Admit): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/heroku/resources/:name',
@@ -81,6 +90,15 @@ function resourceRoutes({ db, engine, personalUsers }: Parts, admitted: Admit): 
           dbPassword: issued.password.reveal(),
           caCertificate: await engine.caCertificate(),
         });
+      },
+    );
+    app.delete(
+      '/heroku/resources/:name/db-users/credentials',
+      { schema: { tags, params, response: { 200: deletion, ...refusals } } },
+      async (request) => {
+        const { addon } = await admitted(request, request.params.name);
+        await rotations.reset(addon.id);
+        return { success: true as const };
       },
     );
   };

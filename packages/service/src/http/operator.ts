@@ -6,6 +6,7 @@ import type { AddonOverview } from '../addons/addon-overview.js';
 import { AppError } from '../errors.js';
 import type { EventReader } from '../events/event-reader.js';
 import type { Metrics } from '../metrics.js';
+import type { RotationRequests } from '../rotation/requests.js';
 import { bearerToken, sameSecret } from './authorization.js';
 import { errorHandler } from './error-handler.js';
 
@@ -47,6 +48,7 @@ const eventQuery = z.object({
 interface Parts {
   token: Secret;
   strands: Strands;
+  rotations: RotationRequests;
   overview: AddonOverview;
   events: EventReader;
   metrics: Metrics;
@@ -56,8 +58,8 @@ const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; and a way to wake what is parked. */
-export function operatorApi({ token, strands, overview, events, metrics }: Parts): FastifyPluginAsyncZod {
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked and renews credentials. */
+export function operatorApi({ token, strands, rotations, overview, events, metrics }: Parts): FastifyPluginAsyncZod {
   return async (app) => {
     app.setErrorHandler(errorHandler((message) => ({ message })));
     app.addHook('onRequest', async (request) => {
@@ -74,6 +76,20 @@ export function operatorApi({ token, strands, overview, events, metrics }: Parts
       async (request, reply) => {
         if (!(await strands.retry(request.params.uuid))) throw new AppError('notParked');
         return reply.status(204).send(null);
+      },
+    );
+    app.post(
+      '/operator/addons/:uuid/rotate',
+      {
+        schema: {
+          tags,
+          params,
+          response: { 202: z.null(), 404: partnerError, 409: partnerError, 422: partnerError, ...refusals },
+        },
+      },
+      async (request, reply) => {
+        await rotations.rotate(request.params.uuid);
+        return reply.status(202).send(null);
       },
     );
     const page = z.object({ events: z.array(event), cursor: z.string() });
