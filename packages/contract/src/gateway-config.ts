@@ -48,6 +48,9 @@ export const gatewayLimits = z.object({
   connections: z.number().default(1000),
   /** Open tunnels of one user: an app has one for each of its dynos. */
   tunnelsPerUser: z.number().default(250),
+  /** Open tunnels, and channels in all of them, of one database's users: its share where several tenants have one gateway. */
+  tunnelsPerDatabase: z.number().default(1000),
+  channelsPerDatabase: z.number().default(2000),
   authenticationRequests: z.number().default(30),
   badSignatures: z.number().default(6),
   channelsPerConnection: z.number().default(64),

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { GatewayDirectory } from './support/gateway-directory.js';
+import { GatewayDirectory, type Key } from './support/gateway-directory.js';
 import { GatewayProcess } from './support/gateway-process.js';
 import { echo, forward, login } from './support/ssh-client.js';
 import { waitFor } from './support/wait.js';
@@ -104,6 +104,31 @@ test('a user opens as many tunnels as the limit and no more, and others are not 
   const third = await enter('alice');
   expect(await echo(third, 'hello')).toBe('hello');
   for (const client of [second, third, other]) client.end();
+  await tight.destroy();
+  small.remove();
+});
+
+test('the users of one database share its tunnels and channels, and those of another are not touched', async () => {
+  const small = new GatewayDirectory();
+  const carol = { ...small.user('carol', [small.alice]), database: 'other' };
+  small.change({
+    tunnelUsers: [...small.config.tunnelUsers, carol],
+    limits: { tunnelsPerDatabase: 2, channelsPerDatabase: 3 },
+  });
+  const tight = await GatewayProcess.start(small.path);
+  const enter = (username: string, key: Key) => login(tight.port, { username, privateKey: key.private });
+  const [first, second] = [await enter('alice', small.alice), await enter('bob', small.bob)];
+  await expect(enter('bob', small.bob)).rejects.toThrow();
+  expect((await tight.status()).counters).toMatchObject({ 'cut_database-full': 1, tunnels: 2 });
+  const channels = [await forward(first), await forward(first), await forward(second)];
+  for (const full of [first, second])
+    await expect(forward(full)).rejects.toThrow('too many connections to this database');
+  const neighbour = await enter('carol', small.alice);
+  expect(await echo(neighbour, 'hello')).toBe('hello');
+  channels[0]!.destroy();
+  const again = await waitFor('room for another channel', () => forward(second).catch(() => null));
+  again.destroy();
+  for (const client of [first, second, neighbour]) client.end();
   await tight.destroy();
   small.remove();
 });

@@ -4,6 +4,7 @@ import { clusterHosts, type GatewayConfigInput } from '@borealis/contract';
 import type { ClusterRecord, GatewayRecord } from '../cluster/record.js';
 import type { ClusterPaths } from '../home/paths.js';
 import { type Ownership, writeFileAtomic } from '../system/files.js';
+import { TENANT_SHARE } from './tenant-share.js';
 
 /** The inherited listening socket's number in every gateway. */
 export const LISTENING_FD = 3;
@@ -46,5 +47,6 @@ function gatewayConfigOf(record: ClusterRecord, gateway: GatewayRecord, paths: C
     mockSecret: gateway.mockSecret.reveal(),
     tunnelUsers: record.access?.tunnelUsers ?? [],
     roles: record.access?.roles ?? [],
+    ...(record.spec.tenancy === 'shared' && { limits: TENANT_SHARE }),
   };
 }

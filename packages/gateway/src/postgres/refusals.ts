@@ -47,6 +47,11 @@ export const refusals = {
   scram_identity: row('0A000', 'info', 'client uses authorization identity, but it is not supported'),
   login_timeout: row('57014', 'info', 'canceling authentication due to timeout'),
   too_many_sessions: row('53300', 'warn', 'sorry, too many clients already: {detail} connections are allowed'),
+  database_full: row(
+    '53300',
+    'info',
+    'too many connections for this database: {detail} are allowed at a time; close some, or share them in a pool',
+  ),
   database_starting: row('57P03', 'warn', 'the database is starting or restarting; try again in a few seconds'),
   database_login: row('28000', 'error', 'the database does not let this role in at the moment'),
   /** PostgreSQL's own ErrorResponse is passed on. */

@@ -27,6 +27,8 @@ export interface ChannelSettings {
 export interface ChannelsSurroundings {
   authenticated(): boolean;
   settings(): ChannelSettings;
+  /** The users of the tunnel's database have as many channels open as they may, in all their tunnels together. */
+  databaseFull(): boolean;
   /** Hands a channel to the PostgreSQL side. */
   opened(channel: Channel, target: Target): void;
   refused(): void;
@@ -50,6 +52,10 @@ export class Channels {
     private readonly carrier: Omit<ChannelCarrier, 'closed'>,
     private readonly around: ChannelsSurroundings,
   ) {}
+
+  get size(): number {
+    return this.#byNumber.size;
+  }
 
   /** Puts our handlers in the place of ssh2's. Must run before the peer's first packet is parsed. */
   install(): void {
@@ -105,8 +111,9 @@ export class Channels {
     if (request.type !== 'direct-tcpip') return [UNKNOWN_TYPE, `only forwarding to ${destinations(hosts)} is allowed`];
     if (!target) return [PROHIBITED, `this tunnel leads to ${destinations(hosts)} only`];
     if (request.packetSize < MIN_PACKET) return [PROHIBITED, 'the maximum packet size is too small'];
-    if (this.#byNumber.size < maxChannels) return undefined;
-    return [RESOURCE_SHORTAGE, `at most ${maxChannels} connections may be open in one tunnel`];
+    if (this.#byNumber.size >= maxChannels)
+      return [RESOURCE_SHORTAGE, `at most ${maxChannels} connections may be open in one tunnel`];
+    return this.around.databaseFull() ? [RESOURCE_SHORTAGE, 'too many connections to this database'] : undefined;
   }
 
   #refuse(request: OpenRequest, reason: number, text: string): void {

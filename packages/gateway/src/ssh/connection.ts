@@ -25,8 +25,10 @@ export interface Door extends Pick<LoginSurroundings, 'directory' | 'now'> {
   count(label: string): void;
   delayFor(address: string, username: string): number;
   failed(address: string, username: string | null): void;
-  /** True when the user has as many tunnels open as he may. */
-  full(username: string): boolean;
+  /** Why this user may not open one more tunnel now; undefined when he may. */
+  refusal(user: TunnelUser): Cut | undefined;
+  /** True when the users of this database have as many channels open as they may. */
+  full(database: string): boolean;
   /** The connection has logged in: its tunnel is open. */
   opened(connection: Connection, tunnel: Tunnel): void;
   /** The connection is gone, for this reason; called once, whether it had logged in or not. */
@@ -61,6 +63,11 @@ export class Connection {
     socket.once('close', () => this.#ended());
   }
 
+  /** Channels that are open, or that the peer has not closed yet. */
+  get channels(): number {
+    return this.#channels?.size ?? 0;
+  }
+
   /** Takes over the ssh2 connection of this socket; runs before its first packet is parsed. */
   attach(client: ClientInternals): void {
     assertInternals(client);
@@ -68,6 +75,7 @@ export class Connection {
     this.#channels = new Channels(client._protocol, this.#carrier(), {
       authenticated: () => this.tunnel !== undefined,
       settings: () => this.#channelSettings(),
+      databaseFull: () => this.door.full(this.tunnel!.user.database),
       opened: (channel, target) => this.door.front.accept(channel, this.tunnel!, target),
       refused: () => this.door.count('channels_refused'),
       moved: (bytes) => this.#rekeying.moved(bytes),
@@ -177,8 +185,9 @@ export class Connection {
   }
 
   #openTunnel(user: TunnelUser, key: Buffer): void {
-    if (this.door.full(user.username)) {
-      this.cut('too-many-tunnels');
+    const refusal = this.door.refusal(user);
+    if (refusal) {
+      this.cut(refusal);
       return;
     }
     clearTimeout(this.#grace);

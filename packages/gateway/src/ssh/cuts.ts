@@ -36,6 +36,11 @@ export const CUTS = {
   'auth-requests': { code: NO_MORE_AUTH_METHODS, level: 'info', text: 'The client tried to log in too often.' },
   'bad-signatures': { code: NO_MORE_AUTH_METHODS, level: 'warn', text: 'The client sent too many bad signatures.' },
   'too-many-tunnels': { code: TOO_MANY_CONNECTIONS, level: 'warn', text: 'The user has too many tunnels open.' },
+  'database-full': {
+    code: TOO_MANY_CONNECTIONS,
+    level: 'warn',
+    text: 'The users of this database have too many tunnels open.',
+  },
   'user-closed': { code: BY_APPLICATION, level: 'info', text: 'The control plane closed the user or the key.' },
   'user-removed': { code: BY_APPLICATION, level: 'info', text: 'The user does not exist any more.' },
   'gateway-stopped': { code: BY_APPLICATION, level: 'info', text: 'The gateway stops.' },

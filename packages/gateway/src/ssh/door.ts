@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
-import type { GatewayConfig, GatewayStatus } from '@borealis/contract';
+import type { GatewayConfig, GatewayStatus, TunnelUser } from '@borealis/contract';
 import type { Logger } from 'pino';
 import type { SqlFront, Tunnel } from '../front.js';
 import { addressRanges, limitKey, plainAddress } from './addresses.js';
@@ -167,11 +167,23 @@ export class SshDoor {
       count: (label) => this.counters.add(label),
       delayFor: (address, username) => this.#bans.delayFor(address, username),
       failed: (address, username) => this.#failed(address, username),
-      full: (username) =>
-        this.#of(({ user }) => user.username === username).length >= this.#regime.config.limits.tunnelsPerUser,
+      refusal: (user) => this.#refusal(user),
+      full: (database) => this.#channelsOf(database) >= this.#regime.config.limits.channelsPerDatabase,
       opened: (connection, tunnel) => this.#opened(connection, tunnel),
       closed: (connection, reason) => this.#closed(connection, reason),
     };
+  }
+
+  #refusal({ username, database }: TunnelUser): Cut | undefined {
+    const { tunnelsPerUser, tunnelsPerDatabase } = this.#regime.config.limits;
+    const ofDatabase = this.#of(({ user }) => user.database === database);
+    if (ofDatabase.filter(({ tunnel }) => tunnel!.user.username === username).length >= tunnelsPerUser)
+      return 'too-many-tunnels';
+    return ofDatabase.length >= tunnelsPerDatabase ? 'database-full' : undefined;
+  }
+
+  #channelsOf(database: string): number {
+    return this.#of(({ user }) => user.database === database).reduce((sum, { channels }) => sum + channels, 0);
   }
 
   #failed(address: string, username: string | null): void {

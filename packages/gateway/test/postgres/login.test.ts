@@ -297,6 +297,24 @@ describe('a login', () => {
     await Promise.all(clients.map((client) => client.end()));
   });
 
+  test('is refused beyond the share of one database, whose other roles count too, and other databases are not touched', async () => {
+    const other = await house.withConfig({ limits: { ...house.config.limits, sessionsPerDatabase: 2 } });
+    const [{ port }, beta] = [await other.door('alpha'), await other.door('beta')];
+    const clients = [await connected(port), await connected(port, 'app_ro_alpha')];
+    const full = {
+      code: '53300',
+      message: expect.stringContaining('too many connections for this database: 2 are allowed'),
+    };
+    expect(await refusal(clientOptions(port))).toMatchObject(full);
+    expect(await refusal(clientOptions(port, 'app_ro_alpha'))).toMatchObject(full);
+    const neighbours = [await connected(beta.port, 'app_rw_beta'), await connected(beta.port, 'app_rw_beta')];
+    expect(other.front.counters.refused_database_full).toBe(2);
+    await clients[0]!.end();
+    await until(() => other.front.sessions === 3, 'the session has ended');
+    clients[0] = await connected(port);
+    await Promise.all([...clients, ...neighbours].map((client) => client.end()));
+  });
+
   test('waits for a server that is restarting, and says so when it takes too long', async () => {
     const other = await openHouse();
     const { port } = await other.door('alpha');

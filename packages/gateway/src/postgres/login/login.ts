@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Target, Tunnel } from '../../front.js';
 import { openBackend } from '../backend/open.js';
 import type { Place } from '../backend/place.js';
+import { allLoggedIn } from '../logged-in.js';
 import { type RefusalCode, Refused, refusals } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
 import { makeChallenge } from '../scram/mock-challenge.js';
@@ -78,7 +79,7 @@ export class Login {
     const claim = { tunnelUser: this.tunnel.user.username, role: request.role, database: request.database };
     const proof = await this.#checkPassword(claim);
     const place = this.runtime.places.of(this.target);
-    const backend = await this.#openBackend(place, request, proof);
+    const backend = await this.#openBackend(place, claim, request, proof);
     if (
       this.#abort.signal.aborted ||
       this.runtime.closing ||
@@ -110,11 +111,10 @@ export class Login {
     return proof;
   }
 
-  async #openBackend(place: Place, { role, forServer }: StartUpRequest, { verifier }: Proof) {
+  async #openBackend(place: Place, { role, database }: Claim, { forServer }: StartUpRequest, { verifier }: Proof) {
     const { runtime } = this;
-    const limit = runtime.limits.sessions;
-    if (runtime.sessions.size + runtime.opening.size >= limit) throw new Refused('too_many_sessions', String(limit));
-    runtime.opening.set(this.#abort, { role, verifier });
+    refuseBeyondLimits(runtime, database);
+    runtime.opening.set(this.#abort, { role, database, verifier });
     try {
       return await openBackend(place, forServer, this.#abort.signal);
     } finally {
@@ -187,4 +187,12 @@ export class Login {
     const facts = { tunnel: this.tunnel.id, tunnelUser: this.tunnel.user.username, role: this.#role, code };
     this.runtime.log[refusals[code].level]({ ...facts, detail: refused.forLog, err }, refused.message);
   }
+}
+
+function refuseBeyondLimits(runtime: Runtime, database: string): void {
+  const { sessions, sessionsPerDatabase } = runtime.limits;
+  const all = allLoggedIn(runtime);
+  if (all.length >= sessions) throw new Refused('too_many_sessions', String(sessions));
+  if (all.filter((loggedIn) => loggedIn.database === database).length >= sessionsPerDatabase)
+    throw new Refused('database_full', String(sessionsPerDatabase));
 }

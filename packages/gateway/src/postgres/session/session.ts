@@ -58,7 +58,8 @@ export class Session implements Cancellable {
   }
 
   get loggedIn(): LoggedIn {
-    return { role: this.parts.claim.role, verifier: this.parts.verifier };
+    const { claim, verifier } = this.parts;
+    return { role: claim.role, database: claim.database, verifier };
   }
 
   /** Begins to relay; `early`: what the client said before. */
