@@ -403,6 +403,10 @@ open_tunnels() {
 case ${1:-} in
   supervise) supervise "$2" "$3" "$4" ;;
   open-for) open_tunnels "$2" "$3" ;;
+  exec)
+    say "Usage: ${self##*/} exec COMMAND [ARGUMENT…]"
+    exit 64
+    ;;
   # Executed: the app is what the parent shell runs after us.
   *) open_tunnels "$PPID" none > /dev/null ;;
 esac
