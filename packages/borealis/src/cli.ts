@@ -6,6 +6,7 @@ import { runDyno } from './dyno.js';
 import { readEnvironment } from './env-file.js';
 import { explain, Failure } from './failure.js';
 import { PROJECT } from './local-settings.js';
+import { formatMails, receivedMails } from './mail.js';
 import { OperatorClient } from './operator-client.js';
 import { PlatformClient } from './platform-client.js';
 import { ensureCredentials } from './secrets.js';
@@ -17,6 +18,7 @@ Usage
   borealis up [--once]                 start everything and stay; --once: take the tour, stop, and tell by the exit status
   borealis dyno -a APP -- CMD…         run a command the way a dyno of that app would
   borealis rotate ADDON                renew the passwords and the key of the add-on's app now, with no downtime
+  borealis mail [--json]               show the e-mails that the local platform received, newest first
   borealis doctor [--json]             look at this machine and say what is fine, what is missing and what it means
   borealis help                        this text
 
@@ -37,6 +39,14 @@ async function runUp(args: string[]): Promise<number> {
   return up({ config: readConfig(process.env, PROJECT), once: values.once, guided: values.guided });
 }
 
+async function runningPlatform(): Promise<PlatformClient> {
+  const config = readConfig(process.env, PROJECT);
+  const environment =
+    process.env.PLATFORM_URL && process.env.HEROKU_API_KEY ? process.env : await readEnvironment(config.home);
+  if (!environment) throw new Failure(`Borealis is not running on ${config.home}: start it with "npm start".`);
+  return new PlatformClient(environment.PLATFORM_URL!, environment.HEROKU_API_KEY!);
+}
+
 async function runDynoCommand(args: string[]): Promise<number> {
   const split = args.indexOf('--');
   const { values } = parseArgs({
@@ -46,18 +56,20 @@ async function runDynoCommand(args: string[]): Promise<number> {
   const command = split < 0 ? [] : args.slice(split + 1);
   if (!values.app || command.length === 0)
     throw new Failure('Say which app and which command: borealis dyno -a APP -- CMD…');
-  const config = readConfig(process.env, PROJECT);
-  const environment =
-    process.env.PLATFORM_URL && process.env.HEROKU_API_KEY ? process.env : await readEnvironment(config.home);
-  if (!environment) throw new Failure(`Borealis is not running on ${config.home}: start it with "npm start".`);
-  const platform = new PlatformClient(environment.PLATFORM_URL!, environment.HEROKU_API_KEY!);
-  const result = await runDyno(platform, {
+  const result = await runDyno(await runningPlatform(), {
     app: values.app,
     command,
     output: 'inherit',
     ...(values.slug ? { slug: values.slug } : {}),
   });
   return result.status;
+}
+
+async function runMail(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: { json: { type: 'boolean', default: false } } });
+  const mails = await receivedMails(await runningPlatform());
+  process.stdout.write(values.json ? `${JSON.stringify(mails, null, 2)}\n` : formatMails(mails));
+  return 0;
 }
 
 async function runDoctor(args: string[]): Promise<number> {
@@ -88,6 +100,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   up: runUp,
   dyno: runDynoCommand,
   rotate: runRotate,
+  mail: runMail,
   doctor: runDoctor,
   help: async () => {
     process.stdout.write(HELP);

@@ -13,6 +13,11 @@ interface Setting {
 const port = z.coerce.number().int().min(0).max(65_535);
 const ports = z.string().regex(/^\d{4,5}-\d{4,5}$/, 'must be a range like 22000-22999');
 
+function isSmtpUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^smtps?:$/.test(url.protocol) && url.hostname !== '';
+}
+
 /** Every environment variable that `borealis` reads; `docs/reference/config.md` is made from this table. */
 export const SETTINGS = {
   BOREALIS_HOME: {
@@ -77,6 +82,28 @@ export const SETTINGS = {
     shownDefault: '`master.key` in the home',
     secret: true,
   },
+  BOREALIS_SMTP_URL: {
+    doc: 'Where e-mails go out: `smtp://` or `smtps://`, a host, and user and password where the server wants them.',
+    schema: z
+      .string()
+      .refine(isSmtpUrl, 'must be smtp:// or smtps:// with a host, as smtps://user:password@mail.example.com')
+      .optional(),
+    shownDefault: "the local platform's own, which keeps them for `borealis mail`",
+    secret: true,
+  },
+  BOREALIS_MAIL_FROM: {
+    doc: 'The sender of e-mails: an address, or a name and an address in angle brackets.',
+    schema: z
+      .string()
+      .regex(/^([^<>\r\n]*<)?[^\s<>@]+@[^\s<>@]+>?$/, 'must be an address, or a name and an address in angle brackets')
+      .default('Borealis Isolated Postgres <borealis@localhost>'),
+    shownDefault: '`Borealis Isolated Postgres <borealis@localhost>`',
+  },
+  BOREALIS_MAIL_PORT: {
+    doc: "TCP port of the local platform's SMTP server on 127.0.0.1; 0 takes any free one.",
+    schema: port.default(0),
+    shownDefault: '0',
+  },
   BOREALIS_OWNER_EMAIL: {
     doc: 'E-mail address of the first user of the local platform.',
     schema: z.email().default('dev@example.com'),
@@ -93,6 +120,10 @@ export interface Config {
   gatewayBind: string;
   gatewayPorts: { first: number; last: number };
   masterKey: string | null;
+  /** Null: the local platform's. */
+  smtpUrl: string | null;
+  mailFrom: string;
+  mailPort: number;
   ownerEmail: string;
   /** In seconds: how often, and how long the former credentials work at least and at most. */
   rotation: { every: number; overlap: number; longest: number };
@@ -127,6 +158,9 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     gatewayBind: read('BOREALIS_GATEWAY_BIND', env),
     gatewayPorts: { first, last },
     masterKey: read('BOREALIS_MASTER_KEY', env) ?? null,
+    smtpUrl: read('BOREALIS_SMTP_URL', env) ?? null,
+    mailFrom: read('BOREALIS_MAIL_FROM', env),
+    mailPort: read('BOREALIS_MAIL_PORT', env),
     ownerEmail: read('BOREALIS_OWNER_EMAIL', env),
     rotation: readRotation(env),
   };

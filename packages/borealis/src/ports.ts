@@ -29,18 +29,24 @@ async function choose(variable: string, wanted: number, remembered: number | und
   throw new Failure(`Port ${wanted} on 127.0.0.1 is in use: set ${variable} to a free one (0 takes any).`);
 }
 
-/** The two HTTP ports of this run; "any" (0) means the same ones as last time while they are free. */
-export async function choosePorts(
-  home: string,
-  wanted: { platform: number; api: number },
-): Promise<{ platform: number; api: number }> {
+/** What listens on 127.0.0.1, and the variable that sets its port. */
+const PORTS = { platform: 'BOREALIS_PLATFORM_PORT', api: 'BOREALIS_API_PORT', mail: 'BOREALIS_MAIL_PORT' } as const;
+type Ports = Record<keyof typeof PORTS, number>;
+const NAMES = Object.keys(PORTS) as (keyof typeof PORTS)[];
+
+/** The ports of this run; "any" (0) means the same ones as last time while they are free. */
+export async function choosePorts(home: string, wanted: Ports): Promise<Ports> {
   const file = join(home, 'ports.json');
-  const last = JSON.parse((await readIfThere(file)) ?? '{}') as { platform?: number; api?: number };
-  const platform = await choose('BOREALIS_PLATFORM_PORT', wanted.platform, last.platform);
-  const api = await choose('BOREALIS_API_PORT', wanted.api, last.api === platform ? undefined : last.api);
-  if (api === platform)
-    throw new Failure(`BOREALIS_PLATFORM_PORT and BOREALIS_API_PORT are both ${api}: they must differ.`);
-  const chosen = { platform, api };
+  const last = JSON.parse((await readIfThere(file)) ?? '{}') as Partial<Ports>;
+  const chosen: Partial<Ports> = {};
+  for (const name of NAMES) {
+    const taken = NAMES.filter((other) => chosen[other] !== undefined);
+    const remembered = taken.some((other) => chosen[other] === last[name]) ? undefined : last[name];
+    const port = await choose(PORTS[name], wanted[name], remembered);
+    const twin = taken.find((other) => chosen[other] === port);
+    if (twin) throw new Failure(`${PORTS[twin]} and ${PORTS[name]} are both ${port}: they must differ.`);
+    chosen[name] = port;
+  }
   await writeDurably(file, JSON.stringify(chosen));
-  return chosen;
+  return chosen as Ports;
 }

@@ -165,7 +165,8 @@ export async function up({ config: wanted, once, guided }: UpOptions): Promise<n
   let running: Promise<void> = Promise.resolve();
   try {
     await rm(environmentFile, { force: true });
-    const ports = await choosePorts(home, { platform: wanted.platformPort, api: wanted.apiPort });
+    const { platformPort, apiPort, mailPort } = wanted;
+    const ports = await choosePorts(home, { platform: platformPort, api: apiPort, mail: mailPort });
     const config: Config = { ...wanted, home, platformPort: ports.platform, apiPort: ports.api };
     const credentials = await ensureCredentials(home);
     await ensureMasterKey(home, config.masterKey);
@@ -174,6 +175,7 @@ export async function up({ config: wanted, once, guided }: UpOptions): Promise<n
       BOREALIS_HOME: home,
       BOREALIS_PLATFORM_PORT: String(ports.platform),
       BOREALIS_API_PORT: String(ports.api),
+      BOREALIS_MAIL_PORT: String(ports.mail),
     };
     const steps = new Steps();
     const work = async (): Promise<void> => {

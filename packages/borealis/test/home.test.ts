@@ -103,9 +103,9 @@ test('a damaged master key is a sentence, not a new key', async () => {
 });
 
 test('any free port means the same ones at the next start', async () => {
-  const first = await choosePorts(home, { platform: 0, api: 0 });
+  const first = await choosePorts(home, { platform: 0, api: 0, mail: 0 });
   expect(first.platform).not.toBe(first.api);
-  expect(await choosePorts(home, { platform: 0, api: 0 })).toEqual(first);
+  expect(await choosePorts(home, { platform: 0, api: 0, mail: 0 })).toEqual(first);
 });
 
 test('the environment file is read by a shell as it was meant', async () => {

@@ -13,6 +13,13 @@ export const platformAddon = z.looseObject({
 });
 export type PlatformAddon = z.infer<typeof platformAddon>;
 
+export const platformApp = z.looseObject({
+  id: z.string(),
+  name: z.string(),
+  owner: z.looseObject({ email: z.string() }),
+});
+export type PlatformApp = z.infer<typeof platformApp>;
+
 export const platformAccount = z.looseObject({ id: z.string(), email: z.string() });
 
 export const platformConfig = z.array(z.looseObject({ name: z.string(), value: z.string().nullable() }));

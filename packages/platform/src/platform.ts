@@ -10,6 +10,7 @@ import { Dynos } from './dynos.js';
 import { loadKey } from './key-file.js';
 import { LogBook } from './logs/log-book.js';
 import { LogSessions } from './logs/log-sessions.js';
+import { type MailServer, startMailServer } from './mail/mail-server.js';
 import { buildServer } from './server.js';
 import { Store } from './store/store.js';
 import { adoptOwner, prune } from './users.js';
@@ -23,6 +24,8 @@ export interface PlatformOptions {
   storeDirectory: string;
   /** Its `api.production.base_url` is where the add-on's maker listens. */
   manifest: Manifest;
+  /** TCP port on 127.0.0.1 of an SMTP server that keeps what it gets for `GET /stand-in/mail`; 0 takes any free one. None when not given. */
+  mailPort?: number;
   /** The first user, who may make others. A start with another token replaces his former one. */
   owner: { email: string; token: string };
   log: Logger;
@@ -36,6 +39,8 @@ export interface PlatformOptions {
 
 export interface RunningPlatform {
   url: string;
+  /** `smtp://127.0.0.1:PORT`; null without a `mailPort`. */
+  smtpUrl: string | null;
   /** Ends every connection and breaks off deliveries, which the next start makes again. */
   stop(): Promise<void>;
 }
@@ -88,9 +93,12 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   let url = options.publicUrl?.replace(/\/+$/, '') ?? '';
   const platform = assemble(options, () => url);
   const server = buildServer(platform);
+  let mail: MailServer | null = null;
   try {
+    if (options.mailPort !== undefined) mail = await startMailServer(platform, options.mailPort);
     await server.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
   } catch (error) {
+    await mail?.stop();
     platform.store.close();
     throw error;
   }
@@ -98,8 +106,10 @@ export async function startPlatform(options: PlatformOptions): Promise<RunningPl
   const stopTicking = startTicking(platform);
   return {
     url,
+    smtpUrl: mail && `smtp://127.0.0.1:${mail.port}`,
     async stop() {
       stopTicking();
+      await mail?.stop();
       await platform.courier.stop();
       await server.close();
       platform.store.close();

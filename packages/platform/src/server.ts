@@ -14,6 +14,7 @@ import { collaboratorRoutes } from './routes/collaborators.js';
 import { configRoutes } from './routes/config.js';
 import { dynoRoutes, standInDynoRoutes } from './routes/dynos.js';
 import { logplexRoutes, logSessionRoutes } from './routes/logs.js';
+import { mailRoutes } from './routes/mail.js';
 import { oauthRoutes } from './routes/oauth.js';
 import { pageRoutes } from './routes/pages.js';
 import { releaseRoutes } from './routes/releases.js';
@@ -35,6 +36,7 @@ const WITH_TOKEN = [
   configRoutes,
   dynoRoutes,
   logSessionRoutes,
+  mailRoutes,
   releaseRoutes,
   resolveRoutes,
   standInDynoRoutes,

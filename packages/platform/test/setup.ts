@@ -82,6 +82,7 @@ export async function openWorld(options: { timing?: Partial<CourierTiming> } = {
       owner: OWNER,
       log: pino({ level: 'silent' }),
       now: () => Date.now() + clock.ahead,
+      mailPort: 0,
       timing: { retryMs: 20, maxRetryMs: 100, ...options.timing },
       ...changes,
     });
@@ -95,9 +96,12 @@ export async function openWorld(options: { timing?: Partial<CourierTiming> } = {
     get url() {
       return running.url;
     },
+    get smtpUrl() {
+      return running.smtpUrl;
+    },
     async restart(changes: Partial<PlatformOptions> = {}) {
       await running.stop();
-      running = { url: '', stop: async () => undefined };
+      running = { url: '', smtpUrl: null, stop: async () => undefined };
       running = await start(changes);
     },
     async close() {

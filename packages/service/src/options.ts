@@ -26,6 +26,10 @@ export interface ServiceConfig {
   rotation?: RotationTimes;
   /** Regions that are accepted, without the provider's prefix; all that the platform has when not given. */
   regions?: readonly string[];
+  /** Where e-mails go out: `smtp://` or `smtps://`, with user and password in it. Nobody gets any without it. */
+  smtpUrl?: Secret;
+  /** The sender of e-mails: an address, or a name and an address in angle brackets. */
+  mailFrom?: string;
   /** Guards what the operator sees. Without it there is no operator surface but `/health` and `/openapi.json`. */
   operatorToken?: Secret;
 }

@@ -17,6 +17,7 @@ export interface Database {
   event: EventTable;
   log_delivery: LogDeliveryTable;
   engine_cursor: EngineCursorTable;
+  mail: MailTable;
 }
 
 export type Access = 'ro' | 'rw';
@@ -146,4 +147,15 @@ interface LogDeliveryTable {
 interface EngineCursorTable {
   only_row: Generated<boolean>;
   cursor: string;
+}
+
+interface MailTable {
+  id: Generated<string>;
+  addon_id: string;
+  subject: string;
+  body: string;
+  written_at: Generated<Date>;
+  tries: Generated<number>;
+  not_before: Generated<Date>;
+  sent_at: Date | null;
 }

@@ -14,6 +14,8 @@ import { type App, buildApp } from './http/app.js';
 import { operatorApi } from './http/operator.js';
 import { partnerApi } from './http/partner.js';
 import { type Loop, startLoop } from './loop.js';
+import { MailDelivery } from './mail/mail-delivery.js';
+import { Postman } from './mail/postman.js';
 import { Metrics } from './metrics.js';
 import { migrate } from './migrate.js';
 import type { ServiceOptions } from './options.js';
@@ -103,8 +105,12 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   }
   await app.ready();
   const delivery = new LogDelivery({ db, vault, grants, platform, metrics, log });
-  return running({ options, db, app, strands, metrics, events, delivery, address });
+  const postman = config.smtpUrl ? new Postman(config.smtpUrl, config.mailFrom ?? MAIL_FROM) : null;
+  const mails = new MailDelivery({ db, grants, platform, postman, log });
+  return running({ options, db, app, strands, metrics, events, delivery, mails, address });
 }
+
+const MAIL_FROM = 'Borealis Isolated Postgres <borealis@localhost>';
 
 function strandOptions(log: Options['log']) {
   return {
@@ -139,14 +145,16 @@ interface Running {
   metrics: Metrics;
   events: EventReader;
   delivery: LogDelivery;
+  mails: MailDelivery;
   address: Address;
 }
 
 const DELIVERY_PAUSE_MS = 1_000;
+const MAIL_PAUSE_MS = 2_000;
 /** How long running requests may take to be answered once the service is told to stop. */
 const CLOSE_GRACE_MS = 2_000;
 
-function running({ options, db, app, strands, metrics, events, delivery, address }: Running): Service {
+function running({ options, db, app, strands, metrics, events, delivery, mails, address }: Running): Service {
   const { engine, config, log } = options;
   let loops: Loop[] = [];
   const startLoops = () => {
@@ -162,7 +170,11 @@ function running({ options, db, app, strands, metrics, events, delivery, address
       const taken = await intake.take(stopping);
       return taken > 0 ? 0 : 200;
     });
-    loops = [deliveries, taking];
+    const sending = startLoop('sending e-mails', log, async (stopping) => {
+      await mails.run(stopping);
+      return MAIL_PAUSE_MS;
+    });
+    loops = [deliveries, taking, sending];
   };
   let stopped: Promise<void> | undefined;
   const stop = async () => {

@@ -12,6 +12,7 @@ await runProcess(async () => {
   return startPlatform({
     host: '127.0.0.1',
     port: config.platformPort,
+    mailPort: config.mailPort,
     storeDirectory: join(config.home, 'platform'),
     manifest: buildManifest(`http://127.0.0.1:${config.apiPort}`, credentials),
     owner: { email: config.ownerEmail, token: credentials.ownerToken },

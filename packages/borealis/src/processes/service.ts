@@ -32,6 +32,8 @@ await runProcess(async () => {
       },
       tunnelHost: config.tunnelHost,
       rotation: config.rotation,
+      smtpUrl: new Secret(config.smtpUrl ?? `smtp://127.0.0.1:${config.mailPort}`),
+      mailFrom: config.mailFrom,
       operatorToken: new Secret(credentials.operatorToken),
     },
     log: openLog(config.home, 'service'),

@@ -101,6 +101,17 @@ export interface AddonToken {
   expiresAt: number | null;
 }
 
+/** An e-mail that was sent to somebody through the platform's SMTP server. */
+export interface Mail {
+  id: string;
+  messageId: string;
+  from: string;
+  to: string[];
+  subject: string;
+  text: string;
+  receivedAt: number;
+}
+
 export interface Tables {
   users: User;
   authorizations: Authorization;
@@ -110,6 +121,7 @@ export interface Tables {
   attachments: Attachment;
   grants: Grant;
   addonTokens: AddonToken;
+  mails: Mail;
 }
 export type TableName = keyof Tables;
 
@@ -122,4 +134,5 @@ export const TABLE_NAMES: readonly TableName[] = [
   'attachments',
   'grants',
   'addonTokens',
+  'mails',
 ];

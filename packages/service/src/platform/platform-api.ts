@@ -1,4 +1,12 @@
-import { oauthTokenAnswer, type PlatformAddon, platformAccount, platformAddon, Secret } from '@borealis/contract';
+import {
+  oauthTokenAnswer,
+  type PlatformAddon,
+  type PlatformApp,
+  platformAccount,
+  platformAddon,
+  platformApp,
+  Secret,
+} from '@borealis/contract';
 import type { z } from 'zod';
 import type { ConfigVar } from '../addons/config-vars.js';
 import { PlatformUnavailable, platformRequest } from './platform-http.js';
@@ -40,6 +48,12 @@ export class PlatformApi {
   async addon(token: Secret, idOrName: string): Promise<PlatformAddon> {
     const path = `/addons/${encodeURIComponent(idOrName)}`;
     return expect(platformAddon, await this.#api('look up an add-on', token, 'GET', path));
+  }
+
+  /** An app that the add-on of the token is attached to. */
+  async app(token: Secret, id: string): Promise<PlatformApp> {
+    const path = `/apps/${encodeURIComponent(id)}`;
+    return expect(platformApp, await this.#api('look up an app', token, 'GET', path));
   }
 
   async account(token: Secret): Promise<Person> {

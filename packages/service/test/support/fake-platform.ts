@@ -25,6 +25,8 @@ export class FakePlatform {
   readonly accessTokens = new Map<string, string>();
   readonly logLines: Record<string, string[]> = {};
   readonly requests: string[] = [];
+  /** Of the one app that all add-ons are on. */
+  ownerEmail = 'owner@example.com';
   /** Logplex tokens that are accepted; others get a 403. */
   readonly logTokens = new Set<string>();
   expiresIn = 28_800;
@@ -76,6 +78,7 @@ export class FakePlatform {
     if (first === 'oauth') return this.#token(new URLSearchParams(body.toString()));
     const token = authorization.replace('Bearer ', '');
     if (first === 'account') return this.#account(token);
+    if (first === 'apps') return this.#app(token);
     const addon = this.#visible(token, second ?? '');
     if (addon === 'unauthorized') return [401, { id: 'unauthorized', message: 'Invalid credentials provided.' }];
     if (!addon) return [404, { id: 'not_found', message: "Couldn't find that add-on." }];
@@ -101,6 +104,12 @@ export class FakePlatform {
       app: { id: 'app-id', name: 'sushi' },
       plan: { id: 'plan-id', name: 'borealis-pg:x1-s10-p1-r1' },
     };
+  }
+
+  #app(token: string): Answer {
+    const isKnown = this.accessTokens.has(token) && this.addons.has(this.accessTokens.get(token)!);
+    if (!isKnown) return [401, { id: 'unauthorized', message: 'Invalid credentials provided.' }];
+    return [200, { id: 'app-id', name: 'sushi', owner: { id: 'owner-id', email: this.ownerEmail } }];
   }
 
   #account(token: string): Answer {
