@@ -1,9 +1,10 @@
 import type pg from 'pg';
+import { isRestricted, liftRestriction, restrict } from '../restriction/restrict.js';
 import { ensureDatabase, lockServiceDatabases } from './databases.js';
 import { closeRoles, dropRoles } from './drop-roles.js';
 import { grantAccess } from './grants.js';
 import { ensureRoles } from './login-roles.js';
-import { guardReadOnly } from './read-only.js';
+import { guardReadOnly, guardWritingFunctions } from './read-only.js';
 import { inTransaction, withAccessLock } from './sql.js';
 import { type ConnectTo, type DatabaseAccess, readWanted, type WantedAccess } from './wanted.js';
 
@@ -41,7 +42,9 @@ export async function applyRoles(
       if (applied.get(database.name) === description) continue;
       applied.delete(database.name);
       await ensureDatabase(service, database.name);
-      await withDatabase(connectTo, database.name, (client) => applyDatabase(client, database, wanted.backendPassword));
+      await withDatabase(connectTo, database.name, (client) =>
+        applyDatabase(service, client, database, wanted.backendPassword),
+      );
       applied.set(database.name, description);
     }
     return { pending: await dropRoles(service, connectTo, databases, unwanted) };
@@ -54,12 +57,22 @@ function forgetOthers(applied: AppliedDatabases, databases: readonly DatabaseAcc
   for (const name of applied.keys()) if (!names.has(name)) applied.delete(name);
 }
 
-function applyDatabase(client: pg.Client, database: DatabaseAccess, backendPassword: string | null): Promise<void> {
-  return inTransaction(client, async () => {
+async function applyDatabase(
+  service: pg.Client,
+  client: pg.Client,
+  database: DatabaseAccess,
+  backendPassword: string | null,
+): Promise<void> {
+  if (!database.restricted) await liftRestriction(service, client, database);
+  const restricted = await isRestricted(service, client);
+  await inTransaction(client, async () => {
     await ensureRoles(client, database, backendPassword);
     await guardReadOnly(client, database);
+    if (restricted) return;
+    await guardWritingFunctions(client, database.owner);
     await grantAccess(client, database);
   });
+  if (database.restricted) await restrict(service, client, database);
 }
 
 async function withDatabase(

@@ -8,11 +8,15 @@ import type { DatabaseAccess } from './wanted.js';
  */
 export async function guardReadOnly(client: pg.Client, database: DatabaseAccess): Promise<void> {
   const { owner, readersGroup, readers } = database;
-  await runPlanned(client, LARGE_OBJECT_FUNCTIONS, [owner, WRITING_FUNCTIONS]);
-  for (const statement of HIDE_FROM_DUMPS) await client.query(statement, [WRITING_FUNCTIONS]);
   const names = [readersGroup, ...readers];
   await runPlanned(client, TAKE_OWNERSHIP, [names, owner]);
   await runPlanned(client, REVOKE_WRITES, [names]);
+}
+
+/** Lets `writer` call the functions that write without a table, and nobody else; null for nobody at all. */
+export async function guardWritingFunctions(client: pg.Client, writer: string | null): Promise<void> {
+  await runPlanned(client, LARGE_OBJECT_FUNCTIONS, [writer, WRITING_FUNCTIONS]);
+  for (const statement of HIDE_FROM_DUMPS) await client.query(statement, [WRITING_FUNCTIONS]);
 }
 
 const WRITING_FUNCTIONS = [
@@ -20,16 +24,16 @@ const WRITING_FUNCTIONS = [
   ...['lo_import', 'lo_export', 'pg_logical_emit_message'],
 ];
 
-/** PUBLIC may call these by default; writers may go on, except for the two that touch the server's files. */
+/** PUBLIC may call these by default; the writer may go on, except for the two that touch the server's files. */
 const LARGE_OBJECT_FUNCTIONS = `
   with writing as (
     select oid, proname, oid::regprocedure as name, coalesce(proacl, acldefault('f', proowner)) as acl from pg_proc
     where pronamespace = 'pg_catalog'::regnamespace and proname = any ($2))
-  select format('revoke all on function %s from public', name) as statement
-  from writing where exists (select from aclexplode(acl) where grantee = 0)
+  select format('revoke all on function %s from %s', name, case grantee when 0 then 'public' else grantee::regrole::text end) as statement
+  from writing, aclexplode(acl) where grantee = 0 or ($1::text is null and grantee in (select oid from pg_roles where not rolsuper))
   union all
   select format('grant execute on function %s to %I', name, $1::text)
-  from writing where proname not in ('lo_import', 'lo_export')
+  from writing where $1::text is not null and proname not in ('lo_import', 'lo_export')
     and not exists (select from aclexplode(acl) where grantee = $1::regrole)`;
 
 // pg_dump writes out how the rights on system functions differ from these initial ones; a tenant's dump would name our roles,

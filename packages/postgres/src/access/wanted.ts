@@ -8,6 +8,8 @@ export interface WantedDatabase {
   name: string;
   /** The read/write role that owns its public schema and inherits what dropped roles owned; one of `roles`. */
   owner: string;
+  /** True: its roles can read and no more, whatever SQL they send. Without it all they had before comes back. */
+  restricted?: boolean | undefined;
 }
 
 /** A role's kind follows from its name: `…_ro_…` can only read. */
@@ -32,6 +34,7 @@ export interface DatabaseAccess {
   readersGroup: string;
   writers: string[];
   readers: string[];
+  restricted: boolean;
 }
 
 const TENANT_ROLE = new RegExp(TENANT_ROLE_PATTERN);
@@ -57,7 +60,7 @@ export function isTenantDatabase(name: string): boolean {
 /** The role that holds what a database's readers may read. */
 export const readersGroupOf = (database: string) => `readers_${database}`;
 
-function readDatabase({ name, owner }: WantedDatabase, { roles }: WantedAccess): DatabaseAccess {
+function readDatabase({ name, owner, restricted }: WantedDatabase, { roles }: WantedAccess): DatabaseAccess {
   if (!isTenantDatabase(name)) {
     throw new Error(
       `"${name}" cannot be a tenant's database: use up to 54 lower-case letters, digits and underscores.`,
@@ -75,5 +78,6 @@ function readDatabase({ name, owner }: WantedDatabase, { roles }: WantedAccess):
     readersGroup: readersGroupOf(name),
     writers: names.filter(isWriter),
     readers: names.filter(isReader),
+    restricted: restricted ?? false,
   };
 }

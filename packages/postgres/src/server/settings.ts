@@ -43,6 +43,8 @@ function fixedSettings(spec: ServerSpec): Record<string, string> {
     update_process_title: 'on',
     ssl: 'off',
     password_encryption: 'scram-sha-256',
+    // A prepared transaction would outlive its session, and so its role and a restriction of its database.
+    max_prepared_transactions: '0',
   };
 }
 
