@@ -82,7 +82,7 @@ const WORLD: [string, string][] = [
     'create view vw as select * from t; create materialized view mv as select v from t; create index mvi on mv (v)',
   ],
   [OWNER, `create type mood as enum ('ok'); create domain positive as int check (value > 0)`],
-  [OWNER, `select lo_from_bytea(4711, 'large'); grant select on large object 4711 to ${READER}`],
+  [OWNER, `select lo_from_bytea(4711, 'large'); grant select on large object 4711 to ${READER}, p_ro_b, di_ro_c`],
   [OWNER, `create function definer(text) returns void language plpgsql security definer as 'begin execute $1; end'`],
   [OWNER, `create function invoker(text) returns void language plpgsql as 'begin execute $1; end'`],
   [
