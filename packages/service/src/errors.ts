@@ -2,6 +2,8 @@ type Details = Record<string, string>;
 interface Entry {
   status: number;
   sentence: (details: Details) => string;
+  /** What a 404 could not find; clients tell a missing add-on from a missing part of it by this. */
+  resourceType?: string;
 }
 
 /** Every refusal that a caller can see: code, HTTP status, and the sentence that says what is wrong and what is allowed. */
@@ -28,7 +30,35 @@ export const ERRORS = {
   noPorts: { status: 503, sentence: () => 'The service has no room for another add-on. Try again later.' },
   gone: { status: 410, sentence: () => 'This add-on does not exist any more.' },
   notParked: { status: 404, sentence: () => 'There is no parked workflow of this add-on.' },
-  noAddon: { status: 404, sentence: () => 'This is not a Borealis Isolated Postgres add-on.' },
+  noAddon: {
+    status: 404,
+    sentence: () => 'This is not a Borealis Isolated Postgres add-on.',
+    resourceType: 'addon',
+  },
+  integrationName: {
+    status: 400,
+    sentence: () =>
+      'The name of a data integration must have 1 to 25 characters: lowercase letters, digits and underscores (_).',
+  },
+  sshPublicKey: {
+    status: 400,
+    sentence: (d) =>
+      `The SSH public key is refused: ${d.problem}. Allowed is one RSA (2048 to 8192 bits), ECDSA or Ed25519 public key in ` +
+      'OpenSSH format, on one line: "ssh-ed25519 AAAA… comment".',
+  },
+  integrationLimit: {
+    status: 400,
+    sentence: (d) => `An add-on can have ${d.limit} data integrations at the most. Remove one of them first.`,
+  },
+  integrationExists: {
+    status: 409,
+    sentence: (d) => `A data integration with the name "${d.name}" is already registered.`,
+  },
+  noIntegration: {
+    status: 404,
+    sentence: () => 'There is no data integration of this name.',
+    resourceType: 'integration',
+  },
   noPrivateTunnel: {
     status: 404,
     sentence: () => 'This add-on has no private app tunnels. Apps reach it through the tunnel of the buildpack.',
@@ -40,6 +70,36 @@ export const ERRORS = {
     sentence: () => 'The credentials of the last rotation are still being introduced. Try again when it has ended.',
   },
   resetting: { status: 503, sentence: () => 'All credentials of the add-on are being reset. Try again in a moment.' },
+  extensionUnsupported: {
+    status: 400,
+    sentence: (d) => `There is no supported extension "${d.name}". Supported extensions: ${d.supported}.`,
+  },
+  extensionDependencies: {
+    status: 400,
+    sentence: (d) => `The extension "${d.name}" needs others that must be installed first: ${d.needed}.`,
+  },
+  extensionDependents: {
+    status: 400,
+    sentence: (d) => `The extension "${d.name}" cannot be removed while others need it: ${d.others}.`,
+  },
+  extensionExists: { status: 409, sentence: (d) => `The extension "${d.name}" is already installed.` },
+  extensionSchemaTaken: {
+    status: 409,
+    sentence: (d) => `The extension "${d.name}" needs a schema of its own, whose name is taken in this database.`,
+  },
+  noExtension: {
+    status: 404,
+    sentence: (d) => `The extension "${d.name}" is not installed.`,
+    resourceType: 'extension',
+  },
+  upgradeRunning: {
+    status: 423,
+    sentence: () => 'A PostgreSQL major version upgrade of the add-on is running. Try again when it is finished.',
+  },
+  writeAccessRevoked: {
+    status: 403,
+    sentence: () => 'Write access to the add-on database has been revoked because it is over its storage limit.',
+  },
   engineBusy: { status: 503, sentence: () => 'The database is recovering. Try again in a moment.' },
   platformUnavailable: { status: 503, sentence: () => 'The platform cannot be asked for access now. Try again later.' },
   internal: { status: 500, sentence: () => 'Something went wrong on our side. Try again later.' },
@@ -50,15 +110,20 @@ export type ErrorCode = keyof typeof ERRORS;
 /** A refusal from the table, thrown anywhere below a route. */
 export class AppError extends Error {
   readonly status: number;
+  readonly resourceType: string | undefined;
+  /** What has to be there first, for clients that see to it themselves. */
+  readonly dependencies: readonly string[] | undefined;
 
   constructor(
     readonly code: ErrorCode,
     details: Details = {},
-    options?: { cause?: unknown },
+    options: { cause?: unknown; dependencies?: readonly string[] } = {},
   ) {
     const entry: Entry = ERRORS[code];
-    super(entry.sentence(details), options);
+    super(entry.sentence(details), 'cause' in options ? { cause: options.cause } : {});
+    this.dependencies = options.dependencies;
     this.name = 'AppError';
     this.status = entry.status;
+    this.resourceType = entry.resourceType;
   }
 }

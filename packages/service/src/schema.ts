@@ -14,6 +14,7 @@ export interface Database {
   personal_user: PersonalUserTable;
   personal_credential: PersonalCredentialTable;
   open_tunnel: OpenTunnelTable;
+  data_integration: DataIntegrationTable;
   event: EventTable;
   log_delivery: LogDeliveryTable;
   engine_cursor: EngineCursorTable;
@@ -124,6 +125,20 @@ interface OpenTunnelTable {
   tunnel_id: string;
   username: string;
   opened_at: Date;
+}
+
+export interface DataIntegrationTable {
+  id: Generated<string>;
+  addon_id: string;
+  name: string;
+  access: Access;
+  role: string;
+  username: string;
+  public_key: string;
+  verifier: string;
+  created_at: Generated<Date>;
+  registered_at: Date | null;
+  leaving: Generated<boolean>;
 }
 
 interface EventTable {

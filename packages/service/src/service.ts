@@ -9,10 +9,12 @@ import { type ControlDatabase, openDatabase } from './database.js';
 import { EngineEvents } from './events/engine-events.js';
 import { EventReader } from './events/event-reader.js';
 import { LogDelivery } from './events/log-delivery.js';
+import { Extensions } from './extensions/extensions.js';
 import { addonApi } from './http/addon-api.js';
 import { type App, buildApp } from './http/app.js';
 import { operatorApi } from './http/operator.js';
 import { partnerApi } from './http/partner.js';
+import { DataIntegrations } from './integrations/data-integrations.js';
 import { type Loop, startLoop } from './loop.js';
 import { MailDelivery } from './mail/mail-delivery.js';
 import { Postman } from './mail/postman.js';
@@ -90,11 +92,10 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   await app.register(partnerApi(requests, config));
   await app.register(
     addonApi({
-      db,
-      engine,
-      platform,
-      rotations,
+      ...{ db, engine, platform, rotations },
       personalUsers: new PersonalUsers(db, engine, publisher, () => strands),
+      integrations: new DataIntegrations(db, engine, publisher, () => strands),
+      extensions: new Extensions(db, engine),
     }),
   );
   const token = config.operatorToken;

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
+import { makeSshKeyPair } from '../src/openssh-key.js';
 import {
   addPerson,
   availableAddon,
   call,
   deprovision,
+  type Method,
   provision,
   provisionRequest,
   stepTo,
@@ -44,10 +46,17 @@ test('a stranger, a made-up token and a made-up name get the same 404, on every 
   const { service, platform } = await start();
   const { id, name, token } = await availableAddon({ service, platform });
   const stranger = addPerson(platform, 'stranger@example.com', []);
-  const asks: ['GET' | 'POST', string, object?][] = [
+  const asks: [Method, string, object?][] = [
     ['GET', ''],
     ['POST', '/personal-ssh-users'],
     ['POST', '/personal-db-users', { enableWriteAccess: true }],
+    ['GET', '/db-users'],
+    ['GET', '/data-integrations'],
+    ['POST', '/data-integrations', { integrationName: 'stitch', sshPublicKey: makeSshKeyPair().publicKey }],
+    ['DELETE', '/data-integrations/stitch'],
+    ['GET', '/pg-extensions'],
+    ['POST', '/pg-extensions', { pgExtensionName: 'cube' }],
+    ['DELETE', '/pg-extensions/cube'],
   ];
   for (const [method, path, body] of asks) {
     const answers = await Promise.all([
@@ -60,7 +69,7 @@ test('a stranger, a made-up token and a made-up name get the same 404, on every 
     for (const answer of answers) {
       expect([answer.statusCode, answer.json()]).toEqual([
         404,
-        { reason: 'This is not a Borealis Isolated Postgres add-on.' },
+        { reason: 'This is not a Borealis Isolated Postgres add-on.', resourceType: 'addon' },
       ]);
     }
   }
@@ -138,7 +147,7 @@ test('private app tunnels do not exist, and what is not made yet answers 404 wit
   const body = { clientId: 'web.1_x', autoDestroyDelaySeconds: 4500 };
   const tunnels = await call(service, token, 'POST', `${id}/private-app-tunnels`, body);
   expect([tunnels.statusCode, tunnels.json().reason]).toEqual([404, expect.stringMatching(/private app tunnels/)]);
-  const later = await call(service, token, 'GET', `${name}/pg-extensions`);
+  const later = await call(service, token, 'GET', `${name}/no-such-thing`);
   expect([later.statusCode, later.json()]).toEqual([404, { reason: 'There is nothing at this address.' }]);
 });
 

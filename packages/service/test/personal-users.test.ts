@@ -1,22 +1,10 @@
-import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
-import { parseVerifier } from '@borealis/contract';
 import { EngineError } from '@borealis/engine';
 import type pg from 'pg';
 import { expect, test } from 'vitest';
-import type { FakeEngine } from './support/fake-engine.js';
+import { type FakeEngine, passwordFits } from './support/fake-engine.js';
 import { addPerson, availableAddon, call, provision, provisionRequest, stepTo, useService } from './support/harness.js';
 
 const start = useService();
-
-function passwordFits(engine: FakeEngine, username: string, password: string): boolean {
-  const role = engine.access.roles.find((candidate) => candidate.name === username);
-  return (role?.verifiers ?? []).some((text) => {
-    const { salt, iterations, storedKey } = parseVerifier(text);
-    const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256');
-    const clientKey = createHmac('sha256', salted).update('Client Key').digest();
-    return createHash('sha256').update(clientKey).digest().equals(storedKey);
-  });
-}
 
 const tunnelUser = (engine: FakeEngine, username: string) =>
   engine.access.tunnelUsers.find((user) => user.username === username);

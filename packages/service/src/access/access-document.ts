@@ -26,6 +26,7 @@ export async function accessDocument(tx: Queries, clusterId: string): Promise<Cl
   if (!cluster) return null;
   const parts = await appAccess(tx, clusterId);
   await addPersonalAccess(tx, clusterId, parts);
+  await addIntegrationAccess(tx, clusterId, parts);
   const all = [...parts.values()];
   return {
     revision: cluster.access_revision,
@@ -117,5 +118,32 @@ async function addPersonalAccess(tx: Queries, clusterId: string, parts: Map<stri
         validUntil,
       });
     }
+  }
+}
+
+async function addIntegrationAccess(tx: Queries, clusterId: string, parts: Map<string, AddonAccess>): Promise<void> {
+  const rows = await tx.sql
+    .selectFrom('addon')
+    .innerJoin('data_integration as integration', 'integration.addon_id', 'addon.id')
+    .select(['addon.id', 'integration.name', 'integration.role', 'integration.username'])
+    .select(['integration.public_key', 'integration.verifier'])
+    .where('addon.cluster_id', '=', clusterId)
+    .where('integration.leaving', '=', false)
+    .orderBy('integration.username')
+    .execute();
+  for (const { id, name, role, username, public_key, verifier } of rows) {
+    const part = parts.get(id);
+    if (!part) continue;
+    const { name: database } = part.database;
+    part.roles.push({ name: role, database, verifiers: [verifier], validUntil: null });
+    part.tunnelUsers.push({
+      username,
+      kind: 'integration',
+      label: name,
+      publicKeys: [public_key],
+      database,
+      roles: [role],
+      validUntil: null,
+    });
   }
 }

@@ -1,6 +1,11 @@
-import type { Engine } from '@borealis/engine';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Engine, EngineError } from '@borealis/engine';
 import type { ControlDatabase } from '../database.js';
+import { AppError } from '../errors.js';
 import { accessDocument } from './access-document.js';
+
+/** How long a request waits for a database that is just recovering. */
+const PATIENCE_MS = 15_000;
 
 /** Brings access documents to the engine, one at a time per cluster; callers who come meanwhile share the next one. */
 export class AccessPublisher {
@@ -27,6 +32,23 @@ export class AccessPublisher {
   async publishLatest(clusterId: string): Promise<void> {
     const state = await this.#revisions(clusterId);
     if (state) await this.publish(clusterId, state.access_revision);
+  }
+
+  /**
+   * As `publish`, for requests that people wait for. A cluster that recovers is back in a second or two: better to wait for it than
+   * to send the person away. Throws `engineBusy` when it takes longer than 15 seconds.
+   */
+  async publishPatiently(clusterId: string, revision: number): Promise<void> {
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+      try {
+        return await this.publish(clusterId, revision);
+      } catch (error) {
+        if (!(error instanceof EngineError) || !error.retryable) throw error;
+        if (Date.now() > end) throw new AppError('engineBusy', {}, { cause: error });
+        await sleep(250);
+      }
+    }
   }
 
   #revisions(clusterId: string) {

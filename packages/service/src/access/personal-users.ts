@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { clusterHosts, formatVerifier, makeVerifier, randomName, randomPassword, Secret } from '@borealis/contract';
-import { type Engine, EngineError, type GatewayEndpoint } from '@borealis/engine';
+import type { Engine, GatewayEndpoint } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import { sql } from 'kysely';
-import { type Addon, lockAddon } from '../addons/addon-store.js';
+import { assertWriteAccess, lockChangeable } from '../addons/readiness.js';
 import type { ControlDatabase, Transaction } from '../database.js';
 import { AppError } from '../errors.js';
 import { recordEvent } from '../events/event-log.js';
@@ -16,8 +15,6 @@ import { bumpRevision } from './revision.js';
 
 /** How long a person's credentials are valid at the most. */
 export const PERSONAL_HOURS = 12;
-/** How long a request waits for a database that is just recovering. */
-const PATIENCE_MS = 15_000;
 
 export interface IssuedSshUser {
   gateway: GatewayEndpoint;
@@ -68,7 +65,8 @@ export class PersonalUsers {
 
   async #issue(addonId: string, person: Person, kind: CredentialKind, proof: string) {
     const issued = await this.db.transaction(async (tx) => {
-      const addon = await lockReady(tx, addonId);
+      const addon = await lockChangeable(tx, addonId);
+      if (kind === 'rw') assertWriteAccess(addon);
       const user = await adoptPerson(tx, addonId, person);
       const isNew = await replaceProof(tx, user.id, kind, proof);
       const type = eventType(kind, isNew);
@@ -77,31 +75,9 @@ export class PersonalUsers {
       const revision = await bumpRevision(tx.sql, addonId);
       return { addon, name: personalName(user.suffix, kind), revision };
     });
-    await this.#publish(issued.addon.cluster_id, issued.revision);
+    await this.publisher.publishPatiently(issued.addon.cluster_id, issued.revision);
     return issued;
   }
-
-  // A cluster that recovers is back in a second or two: better to wait for it than to send the person away.
-  async #publish(clusterId: string, revision: number): Promise<void> {
-    const end = Date.now() + PATIENCE_MS;
-    for (;;) {
-      try {
-        return await this.publisher.publish(clusterId, revision);
-      } catch (error) {
-        if (!(error instanceof EngineError) || !error.retryable) throw error;
-        if (Date.now() > end) throw new AppError('engineBusy', {}, { cause: error });
-        await sleep(250);
-      }
-    }
-  }
-}
-
-async function lockReady(tx: Transaction, addonId: string): Promise<Addon> {
-  const addon = await lockAddon(tx, addonId);
-  if (!addon || addon.destroy_requested_at) throw new AppError('noAddon');
-  if (addon.status === 'maintenance-db-credentials-full-reset') throw new AppError('resetting');
-  if (addon.status !== 'available') throw new AppError('notReady');
-  return addon;
 }
 
 function adoptPerson(tx: Transaction, addonId: string, { id, email }: Person) {

@@ -3,6 +3,7 @@ import type { Engine } from '@borealis/engine';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ControlDatabase } from '../database.js';
 import type { Addon } from './addon-store.js';
+import { isProvisioned } from './readiness.js';
 
 const GIB = 1024 ** 3;
 
@@ -12,13 +13,13 @@ export async function describeAddon(
   addon: Addon,
 ): Promise<AddonInfo> {
   const plan = findPlan(addon.plan)!;
-  const isAvailable = addon.status === 'available';
+  const hasDatabase = isProvisioned(addon);
   return {
     addonName: addon.name,
-    appDbName: isAvailable ? addon.database_name : null,
+    appDbName: hasDatabase ? addon.database_name : null,
     createdAt: addon.created_at.toISOString(),
     dbStorageMaxBytes: plan.storageGiB * GIB,
-    dbStorageUsageBytes: isAvailable ? await usage(parts, addon) : 0,
+    dbStorageUsageBytes: hasDatabase ? await usage(parts, addon) : 0,
     dbTenancyType: plan.tenancy,
     planName: plan.name,
     postgresVersion: await version(parts, addon),

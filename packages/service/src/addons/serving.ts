@@ -1,5 +1,7 @@
 import { go, nap } from '@borealis/strands';
 import { type Expired, endExpired, expiredCredentials, secondsToNextExpiry } from '../access/expiry.js';
+import { queriesOn } from '../database.js';
+import { closeIntegrations, forgetIntegrations, type Leaving, leavingIntegrations } from '../integrations/leaving.js';
 import { canEnd } from '../rotation/ending.js';
 import { dueWork, secondsToWork } from '../rotation/rotation-store.js';
 import { findAddon } from './addon-store.js';
@@ -15,7 +17,10 @@ const AFTER_FAILURE_SECONDS = 5;
  */
 export async function serve(work: AddonWork, id: string) {
   try {
+    // Read first: what is published after that does not list them.
+    const leaving = await leavingIntegrations(work.db, id);
     await keepAccess(work, id);
+    if (leaving.length > 0) return await closeLeaving(work, id, leaving);
     await work.grants.exchange(id);
     const expired = await expiredCredentials(work.db, id);
     if (expired.length > 0) return await closeExpired(work, id, expired);
@@ -36,6 +41,13 @@ export async function serve(work: AddonWork, id: string) {
 async function keepAccess(work: AddonWork, id: string): Promise<void> {
   const addon = await findAddon(work.db, id);
   if (addon) await work.publisher.publishLatest(addon.cluster_id);
+}
+
+/** Removals that were cut short come to their end here. */
+async function closeLeaving(work: AddonWork, id: string, leaving: Leaving[]) {
+  const addon = await findAddon(work.db, id);
+  if (addon) await closeIntegrations(work.engine, addon.cluster_id, leaving);
+  return nap(0, {}, (db) => forgetIntegrations(queriesOn(db), leaving));
 }
 
 /** The gateway lets nobody in by them any more; here the sessions that they opened end, and then the credentials themselves. */

@@ -5,6 +5,7 @@ import type { Strands } from '@borealis/strands';
 import type { ControlDatabase, Transaction } from '../database.js';
 import { addonOf } from './addon-of.js';
 import { type ClusterEventType, recordEvent } from './event-log.js';
+import { tunnelKey } from './tunnel-key.js';
 import { tunnelClosed, tunnelOpened } from './tunnel-tracking.js';
 
 const WAIT_SECONDS = 20;
@@ -92,7 +93,7 @@ function describe(event: EngineEvent) {
     case 'tunnel-destroyed': {
       const who = { app: {}, personal: { user: event.label }, integration: { integration: event.label } }[event.kind];
       const attributes = { client_address: event.address, ...who };
-      return { type: TUNNEL_EVENTS[event.kind][event.type], attributes, at, dedupKey: `${key}/${event.tunnelId}` };
+      return { type: TUNNEL_EVENTS[event.kind][event.type], attributes, at, dedupKey: tunnelKey(event) };
     }
     case 'ban-started':
     case 'ban-ended': {

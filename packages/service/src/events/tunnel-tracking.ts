@@ -1,12 +1,10 @@
-import type { GatewayEvent } from '@borealis/contract';
 import { sql } from 'kysely';
 import { personalName } from '../access/access-document.js';
 import { PERSONAL_HOURS } from '../access/personal-users.js';
 import { bumpRevision } from '../access/revision.js';
 import { lockAddon } from '../addons/addon-store.js';
 import type { Transaction } from '../database.js';
-
-type TunnelEvent = { clusterId: string } & Extract<GatewayEvent, { tunnelId: string }>;
+import type { TunnelEvent } from './tunnel-key.js';
 
 /** How long a person's credentials outlive the last tunnel; a dropped tunnel is opened again within it. */
 export const GRACE_MINUTES = 10;

@@ -1,24 +1,28 @@
 import {
-  addonApiError,
   addonInfo,
+  dbUsers,
   deletion,
   personalDbUser,
   personalDbUserRequest,
   personalSshUser,
 } from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
-import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { type Admission, admit } from '../access/addon-access.js';
+import { listDbUsers } from '../access/db-users.js';
 import type { PersonalUsers } from '../access/personal-users.js';
 import { describeAddon } from '../addons/addon-info.js';
+import { assertProvisioned } from '../addons/readiness.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
+import type { Extensions } from '../extensions/extensions.js';
+import type { DataIntegrations } from '../integrations/data-integrations.js';
 import type { PlatformApi } from '../platform/platform-api.js';
 import type { RotationRequests } from '../rotation/requests.js';
-import { bearerToken } from './authorization.js';
+import { type Admit, admission, params, refusals, tags } from './addon-admission.js';
 import { errorHandler } from './error-handler.js';
+import { extensionRoutes } from './extension-routes.js';
+import { integrationRoutes } from './integration-routes.js';
 
 interface Parts {
   db: ControlDatabase;
@@ -26,28 +30,28 @@ interface Parts {
   platform: PlatformApi;
   personalUsers: PersonalUsers;
   rotations: RotationRequests;
+  integrations: DataIntegrations;
+  extensions: Extensions;
 }
-
-const params = z.object({ name: z.string() });
-const E = addonApiError;
-const refusals = { 400: E, 401: E, 404: E, 422: E, 500: E, 503: E };
-const tags = ['add-on API'];
 
 /** The add-on API: what the CLI plugin calls, with a short-lived token of the person who runs it. */
 export function addonApi(parts: Parts): FastifyPluginAsyncZod {
-  const admitted = async (request: FastifyRequest, name: string): Promise<Admission> => {
-    const token = bearerToken(request.headers.authorization);
-    if (!token) throw new AppError('unauthorized');
-    return admit(parts.db, parts.platform, token, name);
-  };
+  const admitted = admission(parts.db, parts.platform);
   return async (app) => {
-    app.setErrorHandler(errorHandler((reason) => ({ reason })));
+    app.setErrorHandler(errorHandler(refusalBody));
     await app.register(resourceRoutes(parts, admitted));
+    await app.register(integrationRoutes(parts.integrations, admitted));
+    await app.register(extensionRoutes(parts.extensions, admitted));
     await app.register(privateTunnelRoutes);
   };
 }
 
-type Admit = (request: FastifyRequest, name: string) => Promise<Admission>;
+// Fields that are undefined are left out.
+const refusalBody = ({ message, resourceType, dependencies }: AppError) => ({
+  reason: message,
+  resourceType,
+  dependencies,
+});
 
 function resourceRoutes({ db, engine, personalUsers, rotations }: Parts, admitted: Admit): FastifyPluginAsyncZod {
   return async (app) => {
@@ -90,6 +94,15 @@ function resourceRoutes({ db, engine, personalUsers, rotations }: Parts, admitte
           dbPassword: issued.password.reveal(),
           caCertificate: await engine.caCertificate(),
         });
+      },
+    );
+    app.get(
+      '/heroku/resources/:name/db-users',
+      { schema: { tags, params, response: { 200: dbUsers, ...refusals } } },
+      async (request) => {
+        const { addon } = await admitted(request, request.params.name);
+        assertProvisioned(addon);
+        return { users: await listDbUsers(db, addon.id) };
       },
     );
     app.delete(

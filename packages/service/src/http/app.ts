@@ -38,7 +38,7 @@ export async function buildApp({ log, metrics, isHealthy }: Parts): Promise<App>
   app.setSerializerCompiler(serializerCompiler);
   parseJsonBodies(app);
   countRequests(app, metrics);
-  app.setErrorHandler(errorHandler((message) => ({ message })));
+  app.setErrorHandler(errorHandler(({ message }) => ({ message })));
   app.setNotFoundHandler(answerUnknown);
   await describeApi(app);
   await addHealth(app, isHealthy);

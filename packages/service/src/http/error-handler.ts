@@ -8,12 +8,12 @@ import { PlatformUnavailable } from '../platform/platform-http.js';
 export const BODY_LIMIT = 64 * 1024;
 
 /** Answers every error with a sentence from the table, in the form of one audience. Whatever is not expected is logged and stays inside. */
-export function errorHandler(shape: (sentence: string) => object) {
+export function errorHandler(shape: (refusal: AppError) => object) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = toAppError(error);
     if (refusal.status >= 500) request.log.error({ err: error }, 'a request failed');
     if (refusal.code === 'unauthorized') void reply.header('www-authenticate', 'Basic realm="borealis"');
-    void reply.status(refusal.status).send(shape(refusal.message));
+    void reply.status(refusal.status).send(shape(refusal));
   };
 }
 

@@ -61,7 +61,7 @@ const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 /** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked and renews credentials. */
 export function operatorApi({ token, strands, rotations, overview, events, metrics }: Parts): FastifyPluginAsyncZod {
   return async (app) => {
-    app.setErrorHandler(errorHandler((message) => ({ message })));
+    app.setErrorHandler(errorHandler(({ message }) => ({ message })));
     app.addHook('onRequest', async (request) => {
       const given = bearerToken(request.headers.authorization);
       if (!given || !sameSecret(given.reveal(), token.reveal())) throw new AppError('unauthorized');

@@ -13,7 +13,7 @@ const refusals = { 401: partnerError, 422: partnerError, 500: partnerError, 503:
 /** The Partner API: what the platform asks of an add-on service. It repeats requests, so each may come any number of times. */
 export function partnerApi(requests: AddonRequests, { manifest }: ServiceConfig): FastifyPluginAsyncZod {
   return async (app) => {
-    app.setErrorHandler(errorHandler((message) => ({ message })));
+    app.setErrorHandler(errorHandler(({ message }) => ({ message })));
     app.addHook('onRequest', async (request) => {
       if (!isBasic(request.headers.authorization, manifest.id, manifest.password)) throw new AppError('unauthorized');
     });

@@ -1,3 +1,5 @@
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
+import { parseVerifier } from '@borealis/contract';
 import {
   type ClusterAccess,
   type ClusterSpec,
@@ -149,4 +151,15 @@ export class FakeEngine implements Engine {
     if (!cluster?.access) throw new Error('no access document was applied');
     return cluster.access;
   }
+}
+
+/** True when the gateway would take this password for the role. */
+export function passwordFits(engine: FakeEngine, username: string, password: string): boolean {
+  const role = engine.access.roles.find((candidate) => candidate.name === username);
+  return (role?.verifiers ?? []).some((text) => {
+    const { salt, iterations, storedKey } = parseVerifier(text);
+    const salted = pbkdf2Sync(password, salt, iterations, 32, 'sha256');
+    const clientKey = createHmac('sha256', salted).update('Client Key').digest();
+    return createHash('sha256').update(clientKey).digest().equals(storedKey);
+  });
 }

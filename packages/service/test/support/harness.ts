@@ -152,14 +152,10 @@ export function addPerson(platform: FakePlatform, email: string, addons: string[
   return token;
 }
 
+export type Method = 'GET' | 'POST' | 'DELETE';
+
 /** A call of the add-on API under a person's token. */
-export function call(
-  service: Service,
-  token: string,
-  method: 'GET' | 'POST' | 'DELETE',
-  path: string,
-  payload?: object,
-) {
+export function call(service: Service, token: string, method: Method, path: string, payload?: object) {
   return service.app.inject({
     ...{ method, url: `/heroku/resources/${path}` },
     headers: { authorization: `Bearer ${token}` },

@@ -1,0 +1,76 @@
+import type { ExtensionInstalled, InstalledExtensions } from '@borealis/contract';
+import { type Engine, EngineError } from '@borealis/engine';
+import type { Addon } from '../addons/addon-store.js';
+import { assertChangeable, assertWriteAccess } from '../addons/readiness.js';
+import type { ControlDatabase } from '../database.js';
+import { AppError } from '../errors.js';
+import { type NewEvent, recordEvent } from '../events/event-log.js';
+import type { Person } from '../platform/platform-api.js';
+
+/** The extensions of one add-on's database, as its people see them. */
+export class Extensions {
+  constructor(
+    private readonly db: ControlDatabase,
+    private readonly engine: Engine,
+  ) {}
+
+  async list(addon: Addon): Promise<InstalledExtensions['extensions']> {
+    const { installed } = await this.engine.extensions(addon.cluster_id, addon.database_name);
+    return installed.map(({ name, schema, version }) => ({ name, schema, version }));
+  }
+
+  /**
+   * Installs one. Throws `extensionUnsupported` with what is supported, `extensionDependencies` with what it needs first, and
+   * `extensionExists` or `extensionSchemaTaken`.
+   */
+  async install(addon: Addon, person: Person, name: string): Promise<ExtensionInstalled> {
+    assertChangeable(addon);
+    assertWriteAccess(addon);
+    const { cluster_id, database_name, id: addonId } = addon;
+    try {
+      const { schema, version } = await this.engine.installExtension(cluster_id, database_name, name);
+      const attributes = { extension: name, version, user: person.email };
+      await this.#record({ addonId, type: 'postgresql-extension-installed', attributes });
+      return { pgExtensionSchema: schema, pgExtensionVersion: version };
+    } catch (error) {
+      throw error instanceof EngineError ? await this.#whyNot(addon, name, error) : error;
+    }
+  }
+
+  /** Removes one. Throws `noExtension`, or `extensionDependents` with what needs it. */
+  async remove(addon: Addon, person: Person, name: string): Promise<void> {
+    assertChangeable(addon);
+    assertWriteAccess(addon);
+    const { cluster_id, database_name, id: addonId } = addon;
+    try {
+      await this.engine.removeExtension(cluster_id, database_name, name);
+    } catch (error) {
+      throw error instanceof EngineError ? removalRefusal(name, error) : error;
+    }
+    const attributes = { extension: name, user: person.email };
+    await this.#record({ addonId, type: 'postgresql-extension-removed', attributes });
+  }
+
+  async #record(event: NewEvent): Promise<void> {
+    await this.db.transaction((tx) => recordEvent(tx.sql, event));
+  }
+
+  async #whyNot({ cluster_id, database_name }: Addon, name: string, error: EngineError): Promise<Error> {
+    const { code, details } = error;
+    if (code === 'dependencies')
+      return new AppError('extensionDependencies', { name, needed: details.join(', ') }, { dependencies: details });
+    if (code !== 'unsupported' && code !== 'exists') return error;
+    const { available, installed } = await this.engine.extensions(cluster_id, database_name);
+    if (code === 'unsupported')
+      return new AppError('extensionUnsupported', { name, supported: available.map((other) => other.name).join(', ') });
+    const isInstalled = installed.some((other) => other.name === name);
+    return new AppError(isInstalled ? 'extensionExists' : 'extensionSchemaTaken', { name });
+  }
+}
+
+function removalRefusal(name: string, error: EngineError): Error {
+  if (error.code === 'not_found') return new AppError('noExtension', { name });
+  if (error.code === 'dependents')
+    return new AppError('extensionDependents', { name, others: error.details.join(', ') });
+  return error;
+}
