@@ -2,73 +2,23 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { PublishedPlugin } from '@borealis/plugin/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation } from '../support/installation.js';
 import { kill9, processes } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
-import { query } from '../support/sql.js';
-import { openTunnel } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 let installation: Installation;
-let addonName: string;
 
 beforeAll(async () => {
   installation = await Installation.start();
-  addonName = (await installation.createAddon('diner')).name;
+  await installation.createAddon('diner');
 });
 
 afterAll(() => installation.stop());
 
 const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
 const SAMPLE = resolve(import.meta.dirname, '../../packages/borealis/dist/sample-app/bundle.cjs');
-
-scenario('the published plugin’s own requests are answered as it expects them', async () => {
-  const authorization = await installation.platform<{ id: string; access_token: { token: string } }>(
-    'POST',
-    '/oauth/authorizations',
-    {
-      description: 'Borealis PG CLI plugin temporary auth token',
-      expires_in: 180,
-      scope: ['read', 'identity'],
-    },
-  );
-  const plugin = new PublishedPlugin({
-    baseUrl: installation.environment.BOREALIS_PG_API_BASE_URL!,
-    token: authorization.access_token.token,
-    addonName,
-  });
-  const info = await plugin.info();
-  expect(info.status).toBe(200);
-  expect(info.json).toMatchObject({
-    addonName,
-    status: 'available',
-    dbTenancyType: 'isolated',
-    storageComplianceStatus: 'ok',
-  });
-  const [ssh, db] = await Promise.all([plugin.personalSshUsers(), plugin.personalDbUsers(true)]);
-  expect([ssh.status, db.status]).toEqual([201, 201]);
-  const user = ssh.json as Record<string, string>;
-  const database = db.json as Record<string, string>;
-  expect(database.dbUsername).toMatch(/^p_rw_/);
-  const tunnel = await openTunnel(
-    {
-      host: user.sshHost!,
-      port: Number(user.sshPort),
-      hostKey: user.publicSshHostKey!,
-      username: user.sshUsername!,
-      privateKey: user.sshPrivateKey!,
-    },
-    { host: database.dbHost!, port: Number(database.dbPort) },
-  );
-  const url = `postgres://${database.dbUsername}:${database.dbPassword}@127.0.0.1:${tunnel.localPort}/${database.dbName}`;
-  expect(await query(url, installation.environment.BOREALIS_CA_FILE!, 'select 1 as one')).toEqual([{ one: 1 }]);
-  await tunnel.close();
-
-  await installation.platform('DELETE', `/oauth/authorizations/${authorization.id}`);
-  expect((await plugin.info()).status).toBe(404);
-});
 
 scenario('a dyno’s tunnel comes back by itself after its ssh was killed, and the app goes on', async () => {
   const slug = mkdtempSync(join(tmpdir(), 'slug-'));

@@ -1,0 +1,173 @@
+import { PublishedPlugin, type RecordedAnswer } from '@borealis/plugin/testing';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { Installation } from '../support/installation.js';
+import { Pauses } from '../support/pauses.js';
+import { PublishedPluginOnPlatform } from '../support/published-plugin.js';
+import { scenario } from '../support/scenario.js';
+import { query } from '../support/sql.js';
+import { openTunnel } from '../support/tunnel.js';
+import { until } from '../support/until.js';
+
+let pauses: Pauses;
+let installation: Installation;
+let addon: { id: string; name: string };
+
+beforeAll(async () => {
+  pauses = new Pauses();
+  installation = await Installation.start({ env: pauses.env });
+  addon = await installation.createAddon('diner');
+});
+
+afterAll(async () => {
+  await installation?.stop();
+  pauses.remove();
+});
+
+/** Everything that the published plugin asks about an add-on that is ready; `info` is asked at any time. */
+const REQUESTS: Record<string, (plugin: PublishedPlugin) => Promise<RecordedAnswer>> = {
+  'personal-ssh-users': (plugin) => plugin.personalSshUsers(),
+  'personal-db-users': (plugin) => plugin.personalDbUsers(true),
+  'users:reset': (plugin) => plugin.resetUsers(),
+};
+
+function platformAs(token = installation.environment.HEROKU_API_KEY!): PublishedPluginOnPlatform {
+  return new PublishedPluginOnPlatform(installation.environment.PLATFORM_URL!, token);
+}
+
+/** Lends a plugin with the temporary token that the published one makes for each of its commands. */
+async function withPlugin<T>(
+  use: (plugin: PublishedPlugin) => Promise<T>,
+  { addonName = addon.name, platform = platformAs() } = {},
+): Promise<T> {
+  const { body } = await platform.authorize();
+  const baseUrl = installation.environment.BOREALIS_PG_API_BASE_URL!;
+  try {
+    return await use(new PublishedPlugin({ baseUrl, token: body.access_token.token, addonName }));
+  } finally {
+    expect((await platform.revoke(body.id)).status).toBe(200);
+  }
+}
+
+scenario('the published plugin finds the add-on on the platform in both of its ways', async () => {
+  const platform = platformAs();
+  const attachment = {
+    name: 'DATABASE',
+    app: { name: 'diner' },
+    addon: { id: addon.id, name: addon.name },
+  };
+  for (const [name, app] of [['DATABASE', 'diner'], [addon.name, 'diner'], [addon.name], [addon.id]] as const) {
+    const { status, body } = await platform.resolve(name, app);
+    expect({ status, body }, `${name} of ${app}`).toMatchObject({ status: 200, body: [attachment] });
+  }
+  const ours = { id: addon.id, name: addon.name, addon_service: { name: 'borealis-pg' } };
+  expect((await platform.addon(addon.id)).body).toMatchObject(ours);
+  expect((await platform.addonsOf('diner')).body).toMatchObject([ours]);
+  expect((await platform.attachmentsOf(addon.id)).body).toMatchObject([attachment]);
+  expect((await platform.configVarsOf('diner')).body).toMatchObject({
+    DATABASE_TUNNEL_BPG_CONN_INFO: expect.stringContaining('POSTGRES_WRITER_HOST:='),
+  });
+  expect((await platform.resolve('NOPE', 'diner')).status).toBe(404);
+});
+
+scenario('its token opens the add-on until it deletes it, and info answers what it reads', async () => {
+  let kept: PublishedPlugin | undefined;
+  await withPlugin(async (plugin) => {
+    kept = plugin;
+    const { status, json } = await plugin.info();
+    expect(status).toBe(200);
+    expect(json).toEqual({
+      addonName: addon.name,
+      appDbName: expect.any(String),
+      createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      dbStorageMaxBytes: expect.any(Number),
+      dbStorageUsageBytes: expect.any(Number),
+      dbTenancyType: 'isolated',
+      planName: expect.any(String),
+      postgresVersion: expect.stringMatching(/^\d+\.\d+$/),
+      region: expect.any(String),
+      replicaQuantity: expect.any(Number),
+      restoreSourceAddonName: null,
+      status: 'available',
+      storageComplianceDeadline: null,
+      storageComplianceStatus: 'ok',
+    });
+  });
+  expect((await kept!.info()).status).toBe(404);
+});
+
+scenario('its tunnel’s two users are made in parallel and lead into the database', async () => {
+  await withPlugin(async (plugin) => {
+    const [ssh, db] = await Promise.all([plugin.personalSshUsers(), plugin.personalDbUsers(true)]);
+    expect([ssh.status, db.status]).toEqual([201, 201]);
+    const user = ssh.json as Record<string, string>;
+    const database = db.json as Record<string, string>;
+    expect(database.dbUsername).toMatch(/^p_rw_/);
+    const tunnel = await openTunnel(
+      {
+        host: user.sshHost!,
+        port: Number(user.sshPort),
+        hostKey: user.publicSshHostKey!,
+        username: user.sshUsername!,
+        privateKey: user.sshPrivateKey!,
+      },
+      { host: database.dbHost!, port: Number(database.dbPort) },
+    );
+    const url = `postgres://${database.dbUsername}:${database.dbPassword}@127.0.0.1:${tunnel.localPort}/${database.dbName}`;
+    expect(await query(url, installation.environment.BOREALIS_CA_FILE!, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await tunnel.close();
+    expect((await plugin.personalDbUsers(false)).json).toMatchObject({ dbUsername: expect.stringMatching(/^p_ro_/) });
+  });
+});
+
+scenario('its reset of the users gives the app new credentials', async () => {
+  const before = (await installation.config('diner')).DATABASE_URL;
+  await withPlugin(async (plugin) => {
+    expect(await plugin.resetUsers()).toMatchObject({ status: 200, json: { success: true } });
+    await until('new config vars', async () => (await installation.config('diner')).DATABASE_URL !== before);
+    await until('the reset to be over', async () => {
+      const { json } = await plugin.info();
+      return (json as { status: string }).status === 'available';
+    });
+  });
+});
+
+scenario('a stranger, a wrong name and a token that was deleted get the same 404 from every request', async () => {
+  const stranger = await installation.platform<{ token: string }>('POST', '/stand-in/users', {
+    email: 'passer-by@example.com',
+  });
+  const notOurs = { status: 404, json: { reason: expect.any(String) } };
+  const everything = { info: (plugin: PublishedPlugin) => plugin.info(), ...REQUESTS };
+  let deleted: PublishedPlugin | undefined;
+  await withPlugin(async (plugin) => {
+    deleted = plugin;
+  });
+  for (const [request, ask] of Object.entries(everything)) {
+    expect(await withPlugin(ask, { platform: platformAs(stranger.token) }), request).toMatchObject(notOurs);
+    expect(await withPlugin(ask, { addonName: 'borealis-pg-none-1' }), request).toMatchObject(notOurs);
+    expect(await ask(deleted!), request).toMatchObject(notOurs);
+  }
+});
+
+scenario('before the add-on is provisioned every request but info gets a 422', async () => {
+  const pause = pauses.at('before', 'createCluster');
+  try {
+    const { id, name: addonName } = await beginAddon('waiting');
+    await pause.reached();
+    const info = await withPlugin((plugin) => plugin.info(), { addonName });
+    expect(info.status).toBe(200);
+    expect((info.json as { status: string }).status).toMatch(/^(requested|awaiting|provisioning|configuring)$/);
+    for (const [request, ask] of Object.entries(REQUESTS))
+      expect(await withPlugin(ask, { addonName }), request).toMatchObject({
+        status: 422,
+        json: { reason: expect.any(String) },
+      });
+    await installation.platform('DELETE', `/apps/waiting/addons/${id}`);
+  } finally {
+    pause.release();
+  }
+});
+
+async function beginAddon(app: string): Promise<{ id: string; name: string }> {
+  await installation.platform('POST', '/apps', { name: app });
+  return installation.platform('POST', `/apps/${app}/addons`, { config: {}, plan: { name: 'borealis-pg' } });
+}
