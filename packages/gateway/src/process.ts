@@ -21,24 +21,26 @@ export async function runProcess(argv: readonly string[], makeFront: FrontFactor
   const directory = argv[0];
   if (directory === undefined || argv.length !== 1) return die('Give one argument: the directory of the gateway.');
   try {
-    const gateway = await Gateway.start(directory, makeFront, log, () => process.exit(0));
-    onSignals(gateway, log);
+    const starting = Gateway.start(directory, makeFront, log, () => process.exit(0));
+    onSignals(starting, log);
+    await starting;
   } catch (error) {
     log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'The gateway cannot start');
     process.exit(1);
   }
 }
 
-function onSignals(gateway: Gateway, log: Logger): void {
+/** Signals are heard from the first moment on: a log line or an answer that says it runs may be followed by one at once. */
+function onSignals(starting: Promise<Gateway>, log: Logger): void {
   const stop = () => {
     setTimeout(() => process.exit(1), STOP_MS).unref();
-    void gateway.stop();
+    starting.then((gateway) => gateway.stop()).catch(() => {}); // one that cannot start ends by itself
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   process.on('SIGHUP', () => {
-    gateway
-      .reload()
+    starting
+      .then((gateway) => gateway.reload())
       .catch((error: Error) => log.error({ error: error.message }, 'The old configuration stays in force'));
   });
 }

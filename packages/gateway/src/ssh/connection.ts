@@ -11,6 +11,7 @@ import { Login, type LoginSurroundings } from './login.js';
 import { Outlet } from './outlet.js';
 import { fingerprint } from './public-keys.js';
 import { Rekeying } from './rekeying.js';
+import { announceSignatureAlgorithms } from './signature-algorithms.js';
 
 /** A peer that we told to go has this long to close before the socket is destroyed, in milliseconds. */
 const GOODBYE_MS = 1000;
@@ -72,6 +73,7 @@ export class Connection {
   attach(client: ClientInternals): void {
     assertInternals(client);
     this.#client = client;
+    announceSignatureAlgorithms(client._protocol);
     this.#channels = new Channels(client._protocol, this.#carrier(), {
       authenticated: () => this.tunnel !== undefined,
       settings: () => this.#channelSettings(),

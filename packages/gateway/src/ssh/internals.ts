@@ -26,6 +26,12 @@ export interface ProtocolInternals {
   _kexinit: Buffer | undefined;
   /** Packets held back until the key exchange is over. ssh2 puts no bound on it. */
   _queue: unknown[] | undefined;
+  /** The key exchange that runs or ran last. */
+  _kex: { remoteExtInfoEnabled?: boolean } | undefined;
+  /** Called after each key exchange, with the new keys in use and before anything else is sent by them. */
+  _onHandshakeComplete(...negotiated: unknown[]): void;
+  /** What encrypts; another one after each key exchange. */
+  _cipher: { allocPacket(payloadBytes: number): Buffer; encrypt(packet: Buffer): void };
   channelOpenConfirm(remote: number, local: number, window: number, maxPacket: number): void;
   channelOpenFail(remote: number, reason: number, description: string): void;
   channelData(remote: number, data: Buffer): void;
@@ -44,6 +50,7 @@ export type ClientInternals = Ssh2Connection & {
 };
 
 const PROTOCOL_METHODS = [
+  '_onHandshakeComplete',
   'channelOpenConfirm',
   'channelOpenFail',
   'channelData',
@@ -83,6 +90,8 @@ export function assertInternals(client: ClientInternals): void {
   const protocol = client._protocol as ProtocolInternals | undefined;
   const missing: string[] = PROTOCOL_METHODS.filter((name) => typeof protocol?.[name] !== 'function');
   if (typeof protocol?._handlers?.USERAUTH_REQUEST !== 'function') missing.push('_handlers');
+  const cipher = protocol?._cipher;
+  if (typeof cipher?.allocPacket !== 'function' || typeof cipher.encrypt !== 'function') missing.push('_cipher');
   if (typeof client._sock?.destroy !== 'function') missing.push('_sock');
   if (missing.length > 0) throw new Error(`This ssh2 lacks ${missing.join(', ')}: version 1.17 is needed.`);
 }
