@@ -96,6 +96,24 @@ test.each([
   else expect(ended).toEqual(works ? [] : [{ fingerprints: [], verifierDigests: [] }]);
 });
 
+test('former credentials that are still used are looked at again when their longest time is over, if not before', async () => {
+  const harness = await start();
+  const { id } = await availableAddon(harness);
+  const role = writer(harness);
+  const verifier = role.verifiers[0]!;
+  await age(harness, 'due_at', 1);
+  await settle(harness, id);
+  harness.engine.use.sessions.push({ role: role.name, verifierDigest: verifierDigest(verifier), count: 1 });
+  await age(harness, 'announced_at', 72 - 1 / 60);
+  await settle(harness, id);
+  const { rows } = await harness.pool.query(
+    `select extract(epoch from run_at - now())::float8 as seconds from strands.strand where id = $1`,
+    [id],
+  );
+  expect(rows[0].seconds).toBeGreaterThan(0);
+  expect(rows[0].seconds).toBeLessThanOrEqual(60);
+});
+
 test('an engine that cannot tell who is in keeps the former credentials working', async () => {
   const harness = await start();
   const { id } = await availableAddon(harness);

@@ -29,8 +29,7 @@ export async function serve(work: AddonWork, id: string) {
     if (renewal === 'announce') return go('announceCredentials');
     if (renewal === 'end' && (await canEnd(work, id))) return go('endFormerCredentials');
     const next = await secondsToNextExpiry(work.db, id);
-    // Former credentials that are still in use past their time are looked at now and then.
-    const renewalIn = renewal === 'end' ? null : await secondsToWork(work.db, id, work.rotation);
+    const renewalIn = await secondsToWork(work.db, id, work.rotation);
     return nap(Math.min(next ?? IDLE_SECONDS, renewalIn ?? IDLE_SECONDS, IDLE_SECONDS));
   } catch (error) {
     work.log.warn({ addon: id, err: error }, 'an add-on could not be looked after');

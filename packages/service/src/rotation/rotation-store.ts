@@ -50,13 +50,15 @@ export async function dueWork(db: ControlDatabase, addonId: string, times: Rotat
   return null;
 }
 
-/** Seconds until the row asks for something by itself; null when it never does. */
+/** Seconds until the row asks for something by itself; null when it never does. An overlap that is still used lasts its longest. */
 export async function secondsToWork(
   db: ControlDatabase,
   addonId: string,
   times: RotationTimes,
 ): Promise<number | null> {
-  const at = sql`case state when 'overlap' then announced_at + ${times.overlap} * interval '1 second' else due_at end`;
+  const end = (seconds: number) => sql`announced_at + ${seconds} * interval '1 second'`;
+  const overlapEnd = sql`case when ${end(times.overlap)} > now() then ${end(times.overlap)} else ${end(times.longest)} end`;
+  const at = sql`case state when 'overlap' then ${overlapEnd} else due_at end`;
   const row = await db.sql
     .selectFrom('rotation')
     .select(sql<number>`extract(epoch from ${at} - now())::float8`.as('seconds'))
