@@ -4,6 +4,8 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const directory = resolve(dirname(fileURLToPath(import.meta.url)), '../test/scenarios');
+/** Kinds of scenario that may be skipped, and where they are not. */
+const WHERE = { asRoot: 'as root', withTools: 'where installed', fullWithTools: 'where installed' };
 const CALL = /^\s*scenario(?:\.(\w+))?\(\s*'([^']+)'/gm;
 
 /** Every scenario with its file, and whether it may be skipped where something is not installed or allowed. */
@@ -15,8 +17,8 @@ export function listScenarios() {
       [...readFileSync(join(directory, file), 'utf8').matchAll(CALL)].map(([, kind, name]) => ({
         file,
         name,
-        suite: kind === 'full' ? 'test:full' : 'test',
-        skippable: kind === 'asRoot',
+        suite: kind?.startsWith('full') ? 'test:full' : 'test',
+        where: WHERE[kind],
       })),
     );
 }
@@ -24,8 +26,7 @@ export function listScenarios() {
 /** docs/reference/scenarios.md. */
 export function scenariosPage() {
   const rows = listScenarios().map(
-    ({ file, name, suite, skippable }) =>
-      `| ${name} | \`npm run ${suite}\`${skippable ? ' (as root)' : ''} | \`${file}\` |`,
+    ({ file, name, suite, where }) => `| ${name} | \`npm run ${suite}\`${where ? ` (${where})` : ''} | \`${file}\` |`,
   );
   return [
     '# Scenarios',

@@ -59,8 +59,8 @@ if (filters.length === 0) {
   }
   if (suite === 'full') {
     const seen = new Set([...ran('default'), ...ran('full')]);
-    for (const { name, skippable } of listScenarios()) {
-      if (!seen.has(name) && !skippable) problem(`The scenario "${name}" ran in neither suite.`);
+    for (const { name, where } of listScenarios()) {
+      if (!seen.has(name) && !where) problem(`The scenario "${name}" ran in neither suite.`);
     }
   }
 }

@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation } from '../support/installation.js';
+import { languages } from '../support/languages.js';
 import { kill9, processes } from '../support/processes.js';
+import { expectReach } from '../support/reach.js';
 import { scenario } from '../support/scenario.js';
 import { until } from '../support/until.js';
 
@@ -65,6 +67,14 @@ scenario('a dyno’s tunnel comes back by itself after its ssh was killed, and t
   await until('nothing of the dyno to be left', () => tunnels().length === 0);
   rmSync(slug, { recursive: true, force: true });
 });
+
+scenario('Node.js connects with the program of docs/clients.md, and verifies the server as it is', () =>
+  expectReach(installation, 'diner', 'Node.js', { alone: 'failed', plainElsewhere: 'failed' }),
+);
+
+scenario.withTools('Python connects with the program of docs/clients.md', languages.Python, () =>
+  expectReach(installation, 'diner', 'Python'),
+);
 
 scenario('DATABASE_URL asks for TLS, names the tunnel’s host and has a local port of its own', async () => {
   const config = await installation.config('diner');

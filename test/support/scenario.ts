@@ -17,3 +17,22 @@ scenario.full = (name: string, run: () => Promise<void>): void => {
 scenario.asRoot = (name: string, run: () => Promise<void>): void => {
   test.skipIf(process.getuid?.() !== 0 || process.platform !== 'linux')(name, run, 5 * MINUTES);
 };
+
+/** What a scenario cannot do without. */
+export interface Tools {
+  /** For people: the reason why it is skipped. */
+  needs: string;
+  installed(): boolean;
+}
+
+/** Needs something that a machine may not have; skipped by a name that says what. */
+scenario.withTools = (name: string, tools: Tools, run: () => Promise<void>): void => {
+  if (tools.installed()) test(name, run, 5 * MINUTES);
+  else test.skip(`${name} (needs ${tools.needs})`, run);
+};
+
+/** The same, in `npm run test:full` only. */
+scenario.fullWithTools = (name: string, tools: Tools, run: () => Promise<void>): void => {
+  if (full) scenario.withTools(name, tools, run);
+  else test.skip(name, run);
+};
