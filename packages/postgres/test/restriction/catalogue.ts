@@ -11,7 +11,7 @@ const CATALOGUE = `
   from pg_class c where relnamespace::regnamespace::text !~ '^(pg_|information_schema)'
   union all select 'column', attrelid::regclass::text || attnum, '', ${acl('attacl', 'c', '10')} from pg_attribute where attacl is not null
   union all select 'schema', nspname, nspowner::regrole::text, ${acl('nspacl', 'n', 'nspowner')} from pg_namespace
-  union all select 'function', oid::regprocedure::text, proowner::regrole::text, ${acl('proacl', 'f', 'proowner')} from pg_proc
+  union all select 'function', oid::regprocedure::text, proowner::regrole::text, ${acl('proacl', 'f', 'proowner')} from pg_proc where proacl is not null or oid >= 16384
   union all select 'type', oid::regtype::text, typowner::regrole::text, ${acl('typacl', 'T', 'typowner')} from pg_type where typnamespace::regnamespace::text !~ '^(pg_|information_schema)'
   union all select 'large object', oid::text, lomowner::regrole::text, ${acl('lomacl', 'L', 'lomowner')} from pg_largeobject_metadata
   union all select 'database', datname, datdba::regrole::text, ${acl('datacl', 'd', 'datdba')} from pg_database where datname = current_database()
@@ -21,9 +21,9 @@ const CATALOGUE = `
   union all select 'row security', oid::regclass::text, '', concat(relrowsecurity, relforcerowsecurity) from pg_class where relrowsecurity
   union all select 'event trigger', evtname, '', evtenabled::text from pg_event_trigger
   union all select 'initial', concat(classoid::regclass, objoid), '', initprivs::text from pg_init_privs where privtype = 'i' and objoid in (select oid from pg_proc where proname ~ '^lo|emit')
-  union all select 'depends', concat(classid::regclass, ' ', objid, ' ', objsubid, ' ', deptype), refobjid::text, '' from pg_shdepend
+  union all select 'depends', concat(deptype, ' ', pg_describe_object(classid, objid, objsubid)), refobjid::regrole::text, '' from pg_shdepend
     where dbid = (select oid from pg_database where datname = current_database()) and refclassid = 'pg_authid'::regclass
-  union all select 'extension', (select string_agg(d::text, ' ') from (select classid, objid from pg_depend where deptype = 'e' order by 1, 2) d), '', ''
+  union all select 'extension', (select string_agg(pg_describe_object(classid, objid, 0), ', ' order by classid, objid) from pg_depend where deptype = 'e'), '', ''
   order by 1, 2, 3, 4`;
 
 /** The whole of a tenant's catalogue that a restriction changes and has to put back. */

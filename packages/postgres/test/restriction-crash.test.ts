@@ -1,0 +1,93 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { applyRoles, connect } from '../src/index.js';
+import { catalogue, content } from './restriction/catalogue.js';
+import { makeTenant, type Tenant, wanted } from './restriction/tenant.js';
+
+const isFull = process.env.BOREALIS_TEST === 'full';
+/** Statements between two crashes that are tried. */
+const STRIDE = isFull ? 1 : 9;
+
+describe('a restriction of PostgreSQL 16', () => {
+  let tenant: Tenant;
+  let before: string[];
+  let locked: string[];
+  let contentBefore: unknown;
+
+  beforeAll(async () => {
+    tenant = await makeTenant('16');
+    before = await catalogue(tenant);
+    contentBefore = await content(tenant);
+    await tenant.restrict();
+    locked = await catalogue(tenant);
+    await tenant.lift();
+  });
+  afterAll(() => tenant.server.remove());
+
+  /**
+   * Applies the document and dies at one of its statements, as a killed process does: all connections are gone at once. An even
+   * one was never sent, an odd one was and may still run. False when there are fewer statements, and all went well.
+   */
+  async function dieAt(statement: number, restricted: boolean): Promise<boolean> {
+    const clients: pg.Client[] = [];
+    let count = 0;
+    const connectTo = async (database: string) => {
+      const client = await connect(tenant.server.spec, database);
+      clients.push(client);
+      const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
+      client.query = ((...args: unknown[]) => {
+        if (count++ < statement) return query(...args);
+        if (statement % 2 === 1) query(...args).catch(() => {});
+        // Only after what was just sent is on its way.
+        setImmediate(() => {
+          for (const { connection } of clients as unknown as { connection: { stream: { destroy(): void } } }[])
+            connection.stream.destroy();
+        });
+        return Promise.reject(new Error('killed'));
+      }) as typeof client.query;
+      return client;
+    };
+    return applyRoles(connectTo, wanted(restricted)).then(
+      () => false,
+      (error) => {
+        if (error.message !== 'killed') throw error;
+        return true;
+      },
+    );
+  }
+
+  it(
+    'comes to the same end, or is lifted whole, wherever it was killed',
+    async () => {
+      for (let statement = 0; await dieAt(statement, true); statement += STRIDE) {
+        await tenant.lift();
+        expect(await catalogue(tenant), `lifted after a kill at statement ${statement}`).toEqual(before);
+        await dieAt(statement, true);
+        await tenant.restrict();
+        expect(await catalogue(tenant), `locked after a kill at statement ${statement}`).toEqual(locked);
+        await tenant.lift();
+      }
+      expect(await catalogue(tenant)).toEqual(locked);
+      expect(await content(tenant)).toEqual(contentBefore);
+    },
+    20 * 60_000,
+  );
+
+  it(
+    'gives everything back, or is locked whole again, wherever its lifting was killed',
+    async () => {
+      await tenant.restrict();
+      for (let statement = 0; await dieAt(statement, false); statement += STRIDE) {
+        await tenant.restrict();
+        expect(await catalogue(tenant), `locked after a kill at statement ${statement}`).toEqual(locked);
+        await dieAt(statement, false);
+        await tenant.lift();
+        expect(await catalogue(tenant), `lifted after a kill at statement ${statement}`).toEqual(before);
+        await tenant.restrict();
+      }
+      expect(await catalogue(tenant)).toEqual(before);
+      expect(await content(tenant)).toEqual(contentBefore);
+    },
+    20 * 60_000,
+  );
+});
