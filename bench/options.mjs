@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const MEASURES = ['provision', 'tunnel', 'pgbench', 'connect', 'copy', 'memory'];
+export const MEASURES = ['provision', 'tunnel', 'pgbench', 'connect', 'copy', 'restriction', 'memory'];
 
 const FULL = {
   rounds: 3,
@@ -9,6 +9,7 @@ const FULL = {
   rows: 300_000,
   tunnels: 15,
   provisions: 5,
+  tables: 1000,
   clusters: 20,
   sessions: 100,
   idleTunnels: 20,
@@ -23,6 +24,7 @@ const QUICK = {
   rows: 20_000,
   tunnels: 3,
   provisions: 1,
+  tables: 50,
   clusters: 2,
   sessions: 10,
   idleTunnels: 4,

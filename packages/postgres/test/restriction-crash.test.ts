@@ -6,7 +6,7 @@ import { makeTenant, type Tenant, wanted } from './restriction/tenant.js';
 
 const isFull = process.env.BOREALIS_TEST === 'full';
 /** Statements between two crashes that are tried. */
-const STRIDE = isFull ? 1 : 9;
+const STRIDE = isFull ? 3 : 13;
 
 describe('a restriction of PostgreSQL 16', () => {
   let tenant: Tenant;

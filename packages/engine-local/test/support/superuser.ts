@@ -3,7 +3,7 @@ import pg from 'pg';
 import { homePaths } from '../../src/home/paths.js';
 
 /** Runs one statement as the keeper's own role, without a keeper: straight on PostgreSQL's socket. */
-export async function queryDirectly(home: string, id: string, sql: string): Promise<unknown[]> {
+export async function queryDirectly(home: string, id: string, sql: string, database = 'postgres'): Promise<unknown[]> {
   const paths = homePaths(home).cluster(id);
   const { superuserPassword } = JSON.parse(await readFile(paths.record, 'utf8')) as { superuserPassword: string };
   const client = new pg.Client({
@@ -11,7 +11,7 @@ export async function queryDirectly(home: string, id: string, sql: string): Prom
     port: 5432,
     user: 'borealis',
     password: superuserPassword,
-    database: 'postgres',
+    database,
   });
   await client.connect();
   try {

@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { inTransaction } from '../access/sql.js';
 import type { DatabaseAccess } from '../access/wanted.js';
-import { LOCK_ROLE, OBJECTS } from './objects.js';
+import { LOCK_ROLE, objectsWith } from './objects.js';
 import { type SavedObject, saveObjects } from './saved-state.js';
 import { endingBlockers } from './sessions.js';
 
@@ -66,11 +66,15 @@ export async function inOneLock(service: pg.Client, client: pg.Client, statement
  * owner decides what they may read, and functions do not. Whoever was the owner was above row security unless
  * the table forces it, so he gets a policy that lets him read all, and is taken out of those that would take rows from him.
  */
-const OPEN_OBJECTS = `${OBJECTS},
-  holders as (
-    select 0::oid as oid, 'public' as name union all select oid, oid::regrole::text from pg_roles where not rolsuper),
+const OPEN_OBJECTS = `${objectsWith()},
+  summaries as (
+    select kind, r.oid, jsonb_agg(jsonb_build_object('attnum', attnum, 'grantee', grantee::int8, 'grantor', grantor::int8,
+        'privilege', privilege, 'grantable', grantable)) as rights,
+      string_agg(distinct case when grantee = 0 then 'public' else h.oid::regrole::text end, ', ') as holders,
+      bool_or((grantee = 0 or h.oid is not null) and privilege <> case kind when 'schema' then 'USAGE' else 'SELECT' end) as writable
+    from rights r left join pg_roles h on h.oid = grantee and not rolsuper group by kind, r.oid),
   open as (
-    select o.*, relkind in ('r', 'p', 'm', 'n') and owner <> $1::text::regrole and owner in (select oid from holders) as moves
+    select o.*, relkind in ('r', 'p', 'm', 'n') and owner <> $1::text::regrole and owner in (select oid from pg_roles where not rolsuper) as moves
     from objects o),
   policies as (
     select o.oid, 'owner_reads_' || md5(coalesce(string_agg(polname, ',' order by polname), '')) as made,
@@ -82,18 +86,15 @@ const OPEN_OBJECTS = `${OBJECTS},
         end, quote_ident($1::text))), '; ') filter (where not polpermissive and polcmd in ('r', '*')) as changes
     from open o left join pg_policy p on polrelid = o.oid
     where moves and owner_bypasses group by o.oid)
-  select kind, o.oid::int8::float8 as object, owner::int8::float8 as owner,
+  select kind, oid::int8::float8 as object, owner::int8::float8 as owner,
     case when made is not null then jsonb_build_object('made', made, 'restrictive', restrictive) end as policies,
-    (select coalesce(jsonb_agg(jsonb_build_object('attnum', attnum, 'grantee', grantee::int8, 'grantor', grantor::int8,
-      'privilege', privilege, 'grantable', grantable)), '[]') from rights r where r.kind = o.kind and r.oid = o.oid) as rights,
+    coalesce(rights, '[]') as rights,
     concat_ws('; ',
       case when made is not null then format('create policy %I on %s for select to %s using (true)', made, place, owner::regrole) end,
       changes,
       case when moves then format('alter %s owner to %I', target, $1::text) end,
-      format('revoke %s on %s from %s cascade', writes, target, concat_ws(', ', quote_ident($1::text),
-        (select string_agg(distinct name, ', ') from rights r join holders h on h.oid = r.grantee where r.kind = o.kind and r.oid = o.oid))),
+      format('revoke %s on %s from %s cascade', writes, target, concat_ws(', ', quote_ident($1::text), holders)),
       format('grant %s on %s to %I', reads, target, $2::text)) as statement
-  from open o left join policies p using (oid)
-  where moves or exists (
-    select from rights r join holders h on h.oid = r.grantee where r.kind = o.kind and r.oid = o.oid and privilege <> reads)
-  order by relkind = 'S', kind, o.oid limit ${PLANNED}`;
+  from open o left join policies p using (oid) left join summaries using (kind, oid)
+  where moves or writable
+  order by relkind = 'S', kind, oid limit ${PLANNED}`;

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { inTransaction } from '../access/sql.js';
 import type { DatabaseAccess } from '../access/wanted.js';
 import { inOneLock } from './lock.js';
-import { LOCK_ROLE, OBJECTS } from './objects.js';
+import { LOCK_ROLE, objectsWith } from './objects.js';
 import { readObjects, type SavedObject } from './saved-state.js';
 
 /** Gives every saved object its owner, policies and rights back. What was dropped since is passed over. */
@@ -23,7 +23,7 @@ async function returnOwners(
   { owner }: DatabaseAccess,
   page: SavedObject[],
 ): Promise<void> {
-  const values = [JSON.stringify(page), LOCK_ROLE, owner];
+  const values = [JSON.stringify(page), LOCK_ROLE, owner, page.map(({ object }) => object)];
   const { rows } = await client.query<{ statement: string }>(LOCKED_OBJECTS, values);
   await inOneLock(
     service,
@@ -34,12 +34,13 @@ async function returnOwners(
 
 /** In rounds: who had passed a right on to others gets it before they do. */
 async function returnRights(client: pg.Client, page: SavedObject[]): Promise<void> {
+  const values = [JSON.stringify(page), LOCK_ROLE, page.map(({ object }) => object)];
   await inTransaction(client, async () => {
     // Grants of other grantors are made as these, whom definitions are still refused.
     await client.query('set local session_replication_role = replica');
     let last = '';
     for (;;) {
-      const { rows } = await client.query<{ statement: string }>(MISSING_RIGHTS, [JSON.stringify(page), LOCK_ROLE]);
+      const { rows } = await client.query<{ statement: string }>(MISSING_RIGHTS, values);
       const round = rows.map(({ statement }) => statement).join(';\n');
       // What a round did not bring back, no further one does: its grantor may not pass it on any more.
       if (round === last) return;
@@ -50,7 +51,7 @@ async function returnRights(client: pg.Client, page: SavedObject[]): Promise<voi
 }
 
 /** What belonged to a role that is gone belongs to the database's owner, as all that such roles leave. */
-const LOCKED_OBJECTS = `${OBJECTS},
+const LOCKED_OBJECTS = `${objectsWith('and c.oid = any ($4::oid[])')},
   saved as (select * from jsonb_to_recordset($1) as s (kind text, object oid, owner oid, policies jsonb)),
   restrictive as (
     select object, string_agg(format('alter policy %I on %s to %s', polname, place, existing.roles), '; ') as changes
@@ -70,7 +71,7 @@ const LOCKED_OBJECTS = `${OBJECTS},
   order by o.oid`;
 
 // Where a grantor can no longer enter the schema, the grant is the owner's.
-const MISSING_RIGHTS = `${OBJECTS},
+const MISSING_RIGHTS = `${objectsWith('and c.oid = any ($3::oid[])')},
   saved as (select * from jsonb_to_recordset($1) as s (kind text, object oid, owner oid, rights jsonb)),
   roles as (select 0::oid as oid, 'public' as name union all select oid, oid::regrole::text from pg_roles),
   wanted as (
@@ -82,9 +83,8 @@ const MISSING_RIGHTS = `${OBJECTS},
       join roles grantee on grantee.oid = case
         when r.grantee = $2::text::regrole or (r.grantee = s.owner and former.oid is null) then o.owner else r.grantee end),
   missing as (
-    select * from wanted w where not exists (
-      select from rights r where (r.kind, r.oid, r.attnum, r.grantee, r.privilege) = (w.kind, w.oid, w.attnum, w.grantee, w.privilege)
-        and r.grantable >= w.grantable)),
+    select * from wanted where (kind, oid, attnum, grantee, privilege, grantable) not in (
+      select kind, oid, attnum::int, grantee, privilege, unnest(array[false, grantable]) from rights)),
   ready as (
     select *, case when grantor <> owner then grantor_name end as as_role from missing w
     where grantor = owner or exists (
