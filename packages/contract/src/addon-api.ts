@@ -33,6 +33,10 @@ export const addonInfo = z.object({
   status: z.enum(ADDON_STATUSES),
   storageComplianceDeadline: z.string().nullable(),
   storageComplianceStatus: z.enum(['ok', 'proximity-warning', 'violating', 'restricted']),
+  /** Ours: from when on a clean-up window can be opened; null when it cannot be or need not be. */
+  cleanupWindowAvailableAt: z.string().nullish(),
+  /** Ours: the end of the clean-up window that is open. */
+  cleanupWindowUntil: z.string().nullish(),
 });
 export type AddonInfo = z.infer<typeof addonInfo>;
 

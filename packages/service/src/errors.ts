@@ -98,7 +98,26 @@ export const ERRORS = {
   },
   writeAccessRevoked: {
     status: 403,
-    sentence: () => 'Write access to the add-on database has been revoked because it is over its storage limit.',
+    sentence: () =>
+      'Write access to the add-on database has been revoked because of the storage that it takes. There are two ways back: ' +
+      'upgrade the add-on to a larger plan, or delete data in the clean-up window of 30 minutes that ' +
+      '"heroku borealis-pg:storage:cleanup" opens once a day.',
+  },
+  notRestricted: {
+    status: 400,
+    sentence: () =>
+      'The database can be written to. A clean-up window is only for one that is restricted for its size.',
+  },
+  windowUsed: {
+    status: 400,
+    sentence: (d) =>
+      `There was a clean-up window already; there is one a day. The next one can be opened at ${d.availableAt}.`,
+  },
+  diskShort: {
+    status: 400,
+    sentence: () =>
+      'The disk of the service is nearly full, so there is no clean-up window now. The database can be written to again by ' +
+      'itself when the disk has room.',
   },
   engineBusy: { status: 503, sentence: () => 'The database is recovering. Try again in a moment.' },
   platformUnavailable: { status: 503, sentence: () => 'The platform cannot be asked for access now. Try again later.' },

@@ -3,6 +3,7 @@ import type { Engine } from '@borealis/engine';
 import type pg from 'pg';
 import type { Logger } from 'pino';
 import type { RotationTimes } from './rotation/rotation-store.js';
+import type { StoragePolicy } from './storage/storage-policy.js';
 
 /** What the service knows of itself and of the platform. */
 export interface ServiceConfig {
@@ -24,6 +25,8 @@ export interface ServiceConfig {
   tunnelHost: string;
   /** How often the credentials of apps are renewed; weekly with an overlap of 25 to 72 hours when not given. */
   rotation?: RotationTimes;
+  /** When what happens to a database that grows; the defaults when not given. */
+  storage?: Partial<StoragePolicy>;
   /** Regions that are accepted, without the provider's prefix; all that the platform has when not given. */
   regions?: readonly string[];
   /** Where e-mails go out: `smtp://` or `smtps://`, with user and password in it. Nobody gets any without it. */

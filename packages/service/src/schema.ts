@@ -19,10 +19,13 @@ export interface Database {
   log_delivery: LogDeliveryTable;
   engine_cursor: EngineCursorTable;
   mail: MailTable;
+  storage: StorageTable;
 }
 
 export type Access = 'ro' | 'rw';
 export type CredentialKind = Access | 'ssh';
+export type StorageStatus = 'ok' | 'proximity-warning' | 'violating' | 'restricted';
+export type StorageReason = 'deadline' | 'excess' | 'disk';
 export type Delivery = 'none' | 'pending' | 'delivered' | 'dropped';
 
 export interface AddonTable {
@@ -34,12 +37,12 @@ export interface AddonTable {
   status: Generated<AddonStatus>;
   cluster_id: string;
   database_name: string;
-  storage_usage_bytes: Generated<string>;
   log_input_url: Buffer | null;
   created_at: Generated<Date>;
   available_at: Date | null;
   destroy_requested_at: Date | null;
   evicted: Generated<boolean>;
+  write_revoked: Generated<boolean>;
 }
 
 export interface ClusterTable {
@@ -173,4 +176,20 @@ interface MailTable {
   tries: Generated<number>;
   not_before: Generated<Date>;
   sent_at: Date | null;
+}
+
+export interface StorageTable {
+  addon_id: string;
+  usage_bytes: Generated<string>;
+  before_bytes: Generated<string>;
+  before_at: Generated<Date>;
+  look_at: Generated<Date>;
+  status: Generated<StorageStatus>;
+  reason: StorageReason | null;
+  deadline: Date | null;
+  window_opened_at: Date | null;
+  window_until: Date | null;
+  change: 'revoke' | 'restore' | null;
+  change_reason: string | null;
+  change_revision: Generated<number>;
 }

@@ -25,6 +25,10 @@ import { OauthGrants } from './platform/oauth-grants.js';
 import { PlatformApi } from './platform/platform-api.js';
 import { RotationRequests } from './rotation/requests.js';
 import { ROTATION_TIMES } from './rotation/rotation-store.js';
+import { CleanupWindows } from './storage/cleanup-windows.js';
+import { StorageLimits } from './storage/storage-limits.js';
+import { STORAGE_POLICY } from './storage/storage-policy.js';
+import { StorageWatch } from './storage/storage-watch.js';
 import { checkMasterKey, Vault } from './vault.js';
 
 /** The control plane of one installation. */
@@ -66,10 +70,12 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const publisher = new AccessPublisher(db, engine);
   const clientAppTokenKey = vault.derive('client app token');
   const apiBaseUrl = () => address.public;
+  const storagePolicy = { ...STORAGE_POLICY, ...config.storage };
   const kind = addonStrand({
     ...{ db, vault, engine, publisher, grants, platform, clientAppTokenKey, apiBaseUrl, log },
     tunnelHost: config.tunnelHost,
     rotation: config.rotation ?? ROTATION_TIMES,
+    storagePolicy,
     atLabel: options.atLabel,
   });
   const strands = createStrands(db.pool, [kind], strandOptions(log));
@@ -89,10 +95,12 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
     log,
   });
   const rotations = new RotationRequests(db, () => strands);
+  const limits = new StorageLimits(db, () => strands, storagePolicy);
   await app.register(partnerApi(requests, config));
   await app.register(
     addonApi({
-      ...{ db, engine, platform, rotations },
+      ...{ db, engine, platform, rotations, limits },
+      cleanupWindows: new CleanupWindows(db, () => strands, publisher, storagePolicy),
       personalUsers: new PersonalUsers(db, engine, publisher, () => strands),
       integrations: new DataIntegrations(db, engine, publisher, () => strands),
       extensions: new Extensions(db, engine),
@@ -108,7 +116,8 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const delivery = new LogDelivery({ db, vault, grants, platform, metrics, log });
   const postman = config.smtpUrl ? new Postman(config.smtpUrl, config.mailFrom ?? MAIL_FROM) : null;
   const mails = new MailDelivery({ db, grants, platform, postman, log });
-  return running({ options, db, app, strands, metrics, events, delivery, mails, address });
+  const storage = new StorageWatch({ db, engine, limits, log });
+  return running({ options, db, app, strands, metrics, events, delivery, mails, storage, address });
 }
 
 const MAIL_FROM = 'Borealis Isolated Postgres <borealis@localhost>';
@@ -147,6 +156,7 @@ interface Running {
   events: EventReader;
   delivery: LogDelivery;
   mails: MailDelivery;
+  storage: StorageWatch;
   address: Address;
 }
 
@@ -155,7 +165,7 @@ const MAIL_PAUSE_MS = 2_000;
 /** How long running requests may take to be answered once the service is told to stop. */
 const CLOSE_GRACE_MS = 2_000;
 
-function running({ options, db, app, strands, metrics, events, delivery, mails, address }: Running): Service {
+function running({ options, db, app, strands, metrics, events, delivery, mails, storage, address }: Running): Service {
   const { engine, config, log } = options;
   let loops: Loop[] = [];
   const startLoops = () => {
@@ -175,7 +185,8 @@ function running({ options, db, app, strands, metrics, events, delivery, mails, 
       await mails.run(stopping);
       return MAIL_PAUSE_MS;
     });
-    loops = [deliveries, taking, sending];
+    const watching = startLoop('watching the storage', log, () => storage.turn());
+    loops = [deliveries, taking, sending, watching];
   };
   let stopped: Promise<void> | undefined;
   const stop = async () => {

@@ -27,7 +27,8 @@ test('info is answered at every stage, with what is known by then', async () => 
     ...{ dbStorageMaxBytes: 10 * 1024 ** 3, dbStorageUsageBytes: 7_654_321, dbTenancyType: 'isolated' },
     ...{ planName: 'x1-s10-p1-r1', postgresVersion: '16.4', region: 'us-east-1', replicaQuantity: 0 },
     ...{ restoreSourceAddonName: null, status: 'available' },
-    ...{ storageComplianceDeadline: null, storageComplianceStatus: 'ok' },
+    ...{ storageComplianceDeadline: null, storageComplianceStatus: 'ok', cleanupWindowAvailableAt: null },
+    cleanupWindowUntil: null,
   });
 });
 

@@ -43,7 +43,7 @@ async function appAccess(tx: Queries, clusterId: string): Promise<Map<string, Ad
     .innerJoin('app_ssh_key as key', 'key.addon_id', 'addon.id')
     .innerJoin('app_role as role', 'role.addon_id', 'addon.id')
     .leftJoin('rotation', 'rotation.addon_id', 'addon.id')
-    .select(['addon.id', 'addon.database_name as database', 'rotation.state', 'role.access', 'role.name'])
+    .select(['addon.id', 'addon.database_name', 'addon.write_revoked', 'rotation.state', 'role.access', 'role.name'])
     .select(['role.verifier', 'role.next_verifier', 'role.former_verifier'])
     .select(['key.username', 'key.public_key', 'key.next_public_key', 'key.former_public_key'])
     .where('addon.cluster_id', '=', clusterId)
@@ -52,12 +52,13 @@ async function appAccess(tx: Queries, clusterId: string): Promise<Map<string, Ad
     .orderBy('role.access', 'desc')
     .execute();
   const parts = new Map<string, AddonAccess>();
-  for (const { id, database, name, state, username, ...row } of rows) {
+  for (const { id, database_name: database, name, state, username, ...row } of rows) {
     const beside = <T>(next: T | null, former: T | null) => next ?? (state === 'overlap' ? former : null);
     const publicKeys = both(row.public_key, beside(row.next_public_key, row.former_public_key));
     const verifiers = both(row.verifier, beside(row.next_verifier, row.former_verifier));
     // The first row is the writer's: it owns the database.
-    const part = parts.get(id) ?? newPart(id, database, name, { username, publicKeys });
+    const spec = { name: database, owner: name, restricted: row.write_revoked };
+    const part = parts.get(id) ?? newPart(id, spec, { username, publicKeys });
     part.roles.push({ name, database, verifiers, validUntil: null });
     part.tunnelUsers[0]!.roles.push(name);
     parts.set(id, part);
@@ -67,15 +68,10 @@ async function appAccess(tx: Queries, clusterId: string): Promise<Map<string, Ad
 
 const both = (current: string, other: string | null) => (other === null ? [current] : [current, other]);
 
-function newPart(
-  id: string,
-  database: string,
-  owner: string,
-  key: Pick<TunnelUser, 'username' | 'publicKeys'>,
-): AddonAccess {
+function newPart(id: string, database: DatabaseSpec, key: Pick<TunnelUser, 'username' | 'publicKeys'>): AddonAccess {
   // The label is not the name: that can change, and with it the document, without a new revision.
-  const app: TunnelUser = { ...key, kind: 'app', label: id, database, roles: [], validUntil: null };
-  return { database: { name: database, owner }, roles: [], tunnelUsers: [app] };
+  const app: TunnelUser = { ...key, kind: 'app', label: id, database: database.name, roles: [], validUntil: null };
+  return { database, roles: [], tunnelUsers: [app] };
 }
 
 /** The names that a person's credentials have, the same ones for life. */

@@ -13,9 +13,10 @@ export class AddonOverview {
   async list() {
     const rows = await this.db.sql
       .selectFrom('addon')
+      .innerJoin('storage', 'storage.addon_id', 'addon.id')
       .leftJoin('oauth_token', 'oauth_token.addon_id', 'addon.id')
       .selectAll('addon')
-      .select('oauth_token.state')
+      .select(['oauth_token.state', 'storage.usage_bytes', 'storage.status as storage'])
       .orderBy('addon.created_at')
       .execute();
     const strands = new Map((await this.strands.list()).map((strand) => [strand.id, strand]));
@@ -29,6 +30,8 @@ export class AddonOverview {
           postgresMajor: row.postgres_major,
           clusterId: row.cluster_id,
           status: row.destroy_requested_at ? 'destroying' : row.status,
+          storage: row.storage,
+          usageBytes: Number(row.usage_bytes),
           authorization: row.state,
           label: strand?.label ?? null,
           sentence: strand?.sentence ?? null,

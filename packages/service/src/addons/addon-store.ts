@@ -41,6 +41,7 @@ export async function insertAddon(tx: Transaction, vault: Vault, addon: NewAddon
       log_input_url: logInputUrl && vault.seal(logInputUrl, logInputUrlPlace(id)),
     })
     .execute();
+  await tx.sql.insertInto('storage').values({ addon_id: id }).execute();
   return true;
 }
 

@@ -7,6 +7,7 @@ import type { AtLabel } from '../options.js';
 import type { OauthGrants } from '../platform/oauth-grants.js';
 import type { PlatformApi } from '../platform/platform-api.js';
 import type { RotationTimes } from '../rotation/rotation-store.js';
+import type { StoragePolicy } from '../storage/storage-policy.js';
 import type { Vault } from '../vault.js';
 import { type Addon, findAddon } from './addon-store.js';
 
@@ -21,6 +22,7 @@ export interface AddonWork {
   clientAppTokenKey: Secret<Buffer>;
   tunnelHost: string;
   rotation: RotationTimes;
+  storagePolicy: StoragePolicy;
   /** Known once the service listens. */
   apiBaseUrl(): string;
   log: Logger;

@@ -4,10 +4,6 @@ import { AppError } from '../errors.js';
 import { type Addon, lockAddon } from './addon-store.js';
 
 const PROVISIONING: readonly AddonStatus[] = ['requested', 'awaiting', 'provisioning', 'configuring'];
-const WITHOUT_WRITE_ACCESS: readonly AddonStatus[] = [
-  'maintenance-revoke-db-write-access',
-  'maintenance-restore-db-write-access',
-];
 
 /** True once the add-on has its database, whatever is being done to it. */
 export function isProvisioned({ status }: Addon): boolean {
@@ -27,8 +23,8 @@ export function assertChangeable(addon: Addon): void {
 }
 
 /** Throws `writeAccessRevoked` for an add-on whose database can only be read: asked before anything that lets somebody write. */
-export function assertWriteAccess({ status }: Addon): void {
-  if (WITHOUT_WRITE_ACCESS.includes(status)) throw new AppError('writeAccessRevoked');
+export function assertWriteAccess({ write_revoked }: Addon): void {
+  if (write_revoked) throw new AppError('writeAccessRevoked');
 }
 
 /** Locks the add-on for a change of what people may use; throws `noAddon` when it is being removed, and as `assertChangeable`. */

@@ -4,6 +4,7 @@ import { queriesOn } from '../database.js';
 import { closeIntegrations, forgetIntegrations, type Leaving, leavingIntegrations } from '../integrations/leaving.js';
 import { canEnd } from '../rotation/ending.js';
 import { dueWork, secondsToWork } from '../rotation/rotation-store.js';
+import { confirmWriteAccess, isWriteAccessChanged } from '../storage/write-access.js';
 import { findAddon } from './addon-store.js';
 import type { AddonWork } from './addon-work.js';
 
@@ -12,8 +13,8 @@ const IDLE_SECONDS = 600;
 const AFTER_FAILURE_SECONDS = 5;
 
 /**
- * What an available add-on needs: its access document in force, sessions of persons ended in time, credentials renewed. It is never
- * parked.
+ * What an available add-on needs: its access document in force and whom that concerns told, sessions of persons ended in time,
+ * credentials renewed. It is never parked.
  */
 export async function serve(work: AddonWork, id: string) {
   try {
@@ -21,6 +22,8 @@ export async function serve(work: AddonWork, id: string) {
     const leaving = await leavingIntegrations(work.db, id);
     await keepAccess(work, id);
     if (leaving.length > 0) return await closeLeaving(work, id, leaving);
+    if (await isWriteAccessChanged(work.db, id))
+      return nap(0, {}, (db) => confirmWriteAccess(db, id, work.storagePolicy));
     await work.grants.exchange(id);
     const expired = await expiredCredentials(work.db, id);
     if (expired.length > 0) return await closeExpired(work, id, expired);

@@ -19,10 +19,13 @@ import type { Extensions } from '../extensions/extensions.js';
 import type { DataIntegrations } from '../integrations/data-integrations.js';
 import type { PlatformApi } from '../platform/platform-api.js';
 import type { RotationRequests } from '../rotation/requests.js';
+import type { CleanupWindows } from '../storage/cleanup-windows.js';
+import type { StorageLimits } from '../storage/storage-limits.js';
 import { type Admit, admission, params, refusals, tags } from './addon-admission.js';
 import { errorHandler } from './error-handler.js';
 import { extensionRoutes } from './extension-routes.js';
 import { integrationRoutes } from './integration-routes.js';
+import { storageRoutes } from './storage-routes.js';
 
 interface Parts {
   db: ControlDatabase;
@@ -31,6 +34,8 @@ interface Parts {
   personalUsers: PersonalUsers;
   rotations: RotationRequests;
   integrations: DataIntegrations;
+  limits: StorageLimits;
+  cleanupWindows: CleanupWindows;
   extensions: Extensions;
 }
 
@@ -42,6 +47,7 @@ export function addonApi(parts: Parts): FastifyPluginAsyncZod {
     await app.register(resourceRoutes(parts, admitted));
     await app.register(integrationRoutes(parts.integrations, admitted));
     await app.register(extensionRoutes(parts.extensions, admitted));
+    await app.register(storageRoutes(parts.cleanupWindows, admitted));
     await app.register(privateTunnelRoutes);
   };
 }
@@ -53,14 +59,17 @@ const refusalBody = ({ message, resourceType, dependencies }: AppError) => ({
   dependencies,
 });
 
-function resourceRoutes({ db, engine, personalUsers, rotations }: Parts, admitted: Admit): FastifyPluginAsyncZod {
+function resourceRoutes(
+  { db, engine, limits, personalUsers, rotations }: Parts,
+  admitted: Admit,
+): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       '/heroku/resources/:name',
       { schema: { tags, params, response: { 200: addonInfo, ...refusals } } },
       async (request) => {
         const { addon } = await admitted(request, request.params.name);
-        return describeAddon({ db, engine, log: request.log }, addon);
+        return describeAddon({ db, engine, limits, log: request.log }, addon);
       },
     );
     app.post(

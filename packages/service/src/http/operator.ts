@@ -17,6 +17,9 @@ const addon = z.object({
   postgresMajor: z.string(),
   clusterId: z.string(),
   status: z.string(),
+  storage: z.enum(['ok', 'proximity-warning', 'violating', 'restricted']),
+  /** As last measured. */
+  usageBytes: z.number(),
   authorization: z.enum(['granted', 'live', 'dead']).nullable(),
   label: z.string().nullable(),
   sentence: z.string().nullable(),

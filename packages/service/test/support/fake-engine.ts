@@ -74,9 +74,11 @@ export class FakeEngine implements Engine {
   async usage(id: string): Promise<Record<string, number>> {
     await this.before('usage');
     const names = this.clusters.get(id)?.access?.databases.map((database) => database.name) ?? [];
-    return Object.fromEntries(names.map((name) => [name, 7_654_321]));
+    return Object.fromEntries(names.map((name) => [name, this.sizes.get(name) ?? 7_654_321]));
   }
 
+  /** Bytes that databases take, by name; a few megabytes when not set. */
+  readonly sizes = new Map<string, number>();
   /** What `credentialUse` tells of any cluster. */
   use: CredentialUse = { tunnels: [], sessions: [] };
   free = { totalBytes: 100 * 2 ** 30, freeBytes: 50 * 2 ** 30 };
