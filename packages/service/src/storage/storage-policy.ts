@@ -26,8 +26,8 @@ export interface StoragePolicy {
   look: { shortest: number; longest: number; speed: number };
   /** Between two looks at the disk. */
   tick: number;
-  /** Less free than the larger of the two is too little; who grew by less than `growthBytes` is not to blame. */
-  disk: { reserveShare: number; reserveBytes: number; growthBytes: number };
+  /** Less free than this share, but at least `least` and at most `most` bytes, is too little; who grew by less than `growth` is not to blame. */
+  disk: { share: number; least: number; most: number; growth: number };
 }
 
 /** What holds when the operator has set nothing else. */
@@ -43,7 +43,7 @@ export const STORAGE_POLICY: StoragePolicy = {
   windowEvery: 24 * HOUR,
   look: { shortest: 15, longest: 300, speed: 16 * MIB },
   tick: 5,
-  disk: { reserveShare: 0.05, reserveBytes: GIB, growthBytes: 64 * MIB },
+  disk: { share: 0.05, least: GIB, most: 10 * GIB, growth: 64 * MIB },
 };
 
 /** The most that a database of this plan should take, in bytes. */
@@ -59,7 +59,7 @@ export function nextLook(usage: number, limit: number, { look, violateAt, excess
 
 /** `short`: PostgreSQL may run out of disk soon. `ample`: so far from it that a restriction for that reason can end. */
 export function diskState({ totalBytes, freeBytes }: Capacity, { disk }: StoragePolicy): 'short' | 'enough' | 'ample' {
-  const reserve = Math.max(totalBytes * disk.reserveShare, disk.reserveBytes);
+  const reserve = Math.min(Math.max(totalBytes * disk.share, disk.least), disk.most);
   if (freeBytes < reserve) return 'short';
   return freeBytes < 2 * reserve ? 'enough' : 'ample';
 }

@@ -94,7 +94,7 @@ export class StorageWatch {
     const row = await this.#watched()
       .select(['addon.id', 'addon.name', growth.as('growth')])
       .where('addon.write_revoked', '=', false)
-      .where(growth, '>=', String(this.parts.limits.policy.disk.growthBytes))
+      .where(growth, '>=', String(this.parts.limits.policy.disk.growth))
       .orderBy(growth, 'desc')
       .limit(1)
       .executeTakeFirst();
