@@ -3,6 +3,7 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { inCloudNativeImage, inDockerfile, launcher } from '../support/container.js';
 import { Installation } from '../support/installation.js';
 import { languages } from '../support/languages.js';
 import { kill9, processes } from '../support/processes.js';
@@ -66,6 +67,18 @@ scenario('a dyno’s tunnel comes back by itself after its ssh was killed, and t
   dyno.kill('SIGTERM');
   await until('nothing of the dyno to be left', () => tunnels().length === 0);
   rmSync(slug, { recursive: true, force: true });
+});
+
+const asked = { version: expect.stringMatching(/^16\./), readOnlyRefusal: expect.stringContaining('read-only') };
+
+scenario('an app that a Dockerfile starts queries through DATABASE_URL', async () => {
+  const output = await inDockerfile(SAMPLE, await installation.config('diner'));
+  expect(JSON.parse(output)).toMatchObject(asked);
+});
+
+scenario.withTools('an app in a Cloud Native image queries through DATABASE_URL', launcher, async () => {
+  const output = await inCloudNativeImage(SAMPLE, await installation.config('diner'));
+  expect(JSON.parse(output)).toMatchObject(asked);
 });
 
 scenario('Node.js connects with the program of docs/clients.md, and verifies the server as it is', () =>
