@@ -59,7 +59,7 @@ export class Installation {
   }
 
   /** Makes an app with a database. Returns both names, and the seconds from request to provisioned. */
-  async provision(plan = 'borealis-pg') {
+  async provision(plan = 'borealis-pg:x1-s10-p1-r1') {
     const before = await this.clusters();
     this.#apps += 1;
     const app = `bench-${this.#apps}`;

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { Installation } from '../support/installation.js';
+import { Installation, ISOLATED } from '../support/installation.js';
 import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
 import { processesOf } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
@@ -33,7 +33,7 @@ const hasPsql = spawnSync('psql', ['--version']).error === undefined;
 
 scenario('heroku addons:create, a dyno’s query, borealis-pg:psql, logs, and addons:destroy', async () => {
   await ok('apps:create', 'sushi');
-  const created = await ok('addons:create', 'borealis-pg', '-a', 'sushi', '--', '--version', '15');
+  const created = await ok('addons:create', ISOLATED, '-a', 'sushi', '--', '--version', '15');
   expect(created.stdout + created.stderr).toContain('is being created in the background');
   await ok('addons:wait', '-a', 'sushi', '--wait-interval', '1');
   const url = (await ok('config:get', 'DATABASE_URL', '-a', 'sushi')).stdout.trim();
@@ -134,7 +134,7 @@ scenario('what cannot be given is refused with a sentence that names what can', 
 scenario('an attachment taken by another add-on falls back to a colour, and --as names it', async () => {
   await ok('apps:create', 'udon');
   await ok('config:set', 'DATABASE_URL=postgres://elsewhere/x', '-a', 'udon');
-  await ok('addons:create', 'borealis-pg', '-a', 'udon', '--as', 'LEDGER', '--name', 'udon-ledger', '--wait');
+  await ok('addons:create', ISOLATED, '-a', 'udon', '--as', 'LEDGER', '--name', 'udon-ledger', '--wait');
   const config = await installation.config('udon');
   expect(Object.keys(config).sort()).toEqual([
     'DATABASE_URL',

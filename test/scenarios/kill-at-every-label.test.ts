@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { Installation } from '../support/installation.js';
+import { Installation, ISOLATED } from '../support/installation.js';
 import { Pauses } from '../support/pauses.js';
 import { kill9, processes } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
@@ -70,7 +70,7 @@ async function provisionUnderFire(app: string, moment: 'before' | 'after', victi
   let addonId = '';
   await killAtEach(PROVISIONING, moment, victim, async () => {
     await installation.platform('POST', '/apps', { name: app });
-    const body = { config: {}, plan: { name: 'borealis-pg' } };
+    const body = { config: {}, plan: { name: ISOLATED } };
     addonId = (await installation.platform<{ id: string }>('POST', `/apps/${app}/addons`, body)).id;
   });
   await installation.untilProvisioned(addonId);

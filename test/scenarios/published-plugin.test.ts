@@ -1,6 +1,6 @@
 import { PublishedPlugin, type RecordedAnswer } from '@borealis/plugin/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { Installation } from '../support/installation.js';
+import { Installation, ISOLATED } from '../support/installation.js';
 import { Pauses } from '../support/pauses.js';
 import { PublishedPluginOnPlatform } from '../support/published-plugin.js';
 import { scenario } from '../support/scenario.js';
@@ -169,5 +169,5 @@ scenario('before the add-on is provisioned every request but info gets a 422', a
 
 async function beginAddon(app: string): Promise<{ id: string; name: string }> {
   await installation.platform('POST', '/apps', { name: app });
-  return installation.platform('POST', `/apps/${app}/addons`, { config: {}, plan: { name: 'borealis-pg' } });
+  return installation.platform('POST', `/apps/${app}/addons`, { config: {}, plan: { name: ISOLATED } });
 }

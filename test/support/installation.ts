@@ -2,8 +2,12 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
 import { kill9, processes, processesOf } from './processes.js';
 import { until } from './until.js';
+
+/** The plan that most scenarios are about: a cluster of one's own. */
+export const ISOLATED = `borealis-pg:${SMALLEST_ISOLATED_PLAN}`;
 
 const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
 
@@ -114,12 +118,16 @@ export class Installation {
   }
 
   /** Creates an app with an add-on on it and waits until it is provisioned. */
-  async createAddon(app: string, config: Record<string, string> = {}): Promise<{ id: string; name: string }> {
+  async createAddon(
+    app: string,
+    config: Record<string, string> = {},
+    plan: string = ISOLATED,
+  ): Promise<{ id: string; name: string }> {
     await this.platform('POST', '/apps', { name: app });
     const addon = await this.platform<{ id: string; name: string }>('POST', `/apps/${app}/addons`, {
       attachment: {},
       config,
-      plan: { name: 'borealis-pg' },
+      plan: { name: plan },
     });
     await this.untilProvisioned(addon.id);
     return addon;

@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
 import { createEngineClient, keeperSocket } from '@borealis/engine-local';
 import type { Config } from './config.js';
 import { writeDurably } from './durable-file.js';
@@ -95,7 +96,7 @@ Everything is up. In another terminal, with the Heroku CLI (npm install --global
     heroku borealis-pg:psql -a tour
 
     heroku apps:create my-app
-    heroku addons:create borealis-pg -a my-app --wait
+    heroku addons:create borealis-pg:${SMALLEST_ISOLATED_PLAN} -a my-app --wait
     npx borealis dyno -a my-app -- env
 `);
 }

@@ -37,7 +37,10 @@ function isolated(
 }
 
 /** The plan given when none is named. */
-export const DEFAULT_PLAN = 'x1-s10-p1-r1';
+export const DEFAULT_PLAN = 'dev';
+
+/** The smallest plan whose database has a cluster, a gateway and a host key of its own. */
+export const SMALLEST_ISOLATED_PLAN = 'x1-s10-p1-r1';
 
 /** Every plan there is, in the order of their prices. */
 export const PLANS: readonly Plan[] = [

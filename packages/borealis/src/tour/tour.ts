@@ -3,7 +3,7 @@ import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseConnInfo } from '@borealis/contract';
+import { parseConnInfo, SERVICE_SLUG, SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
 import { runDyno } from '../dyno.js';
 import { Failure } from '../failure.js';
 import { PROJECT } from '../local-settings.js';
@@ -13,6 +13,7 @@ import { listeningPorts, serverPids } from './listening-ports.js';
 import { firstLine } from './ssh-banner.js';
 
 const APP = 'tour';
+const PLAN = `${SERVICE_SLUG}:${SMALLEST_ISOLATED_PLAN}`;
 
 interface Addon {
   id: string;
@@ -38,14 +39,14 @@ async function createApp({ platform, steps }: TourOptions): Promise<void> {
   });
 }
 
-/** The app's add-on: the one it has, or a new one made the way `heroku addons:create borealis-pg` does. */
+/** The app's add-on: the one it has, or a new one made the way `heroku addons:create` does. */
 async function createAddon({ platform }: TourOptions): Promise<Addon> {
   const existing = await platform.request<Addon[]>('GET', `/apps/${APP}/addons`);
   if (existing[0]) return existing[0];
   return platform.request<Addon>('POST', `/apps/${APP}/addons`, {
     attachment: {},
     config: {},
-    plan: { name: 'borealis-pg' },
+    plan: { name: PLAN },
   });
 }
 
@@ -114,7 +115,7 @@ async function showIsolation({ home, platform, steps }: TourOptions): Promise<vo
 export async function tour(options: TourOptions): Promise<void> {
   await createApp(options);
   const addon = await options.steps.run(
-    'Provisioning borealis-pg on it, as "heroku addons:create borealis-pg" does',
+    `Provisioning a cluster of its own, as "heroku addons:create ${PLAN}" does`,
     async (update) => {
       const created = await createAddon(options);
       await waitForAddon(options, created, update);
