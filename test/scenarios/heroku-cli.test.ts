@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -7,7 +8,8 @@ import { Installation, ISOLATED } from '../support/installation.js';
 import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
 import { processesOf } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
-import { isListening } from '../support/tunnel.js';
+import { query } from '../support/sql.js';
+import { isListening, openTunnel } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 let installation: Installation;
@@ -180,3 +182,70 @@ scenario('borealis-pg:run gives a shell command the tunnel, and tells an SQL err
   expect(failed.code).toBe(1);
   expect(failed.stderr).toContain('nonsense');
 });
+
+scenario('borealis-pg:integrations lets a service in with the values that it prints, until it is removed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'etl-'));
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'ETL service', '-f', join(directory, 'key')]);
+  const key = readFileSync(join(directory, 'key.pub'), 'utf8').trim();
+  const where = ['-a', 'udon', '-o', 'LEDGER', '--name', 'etl'];
+  // Without quotes a shell hands the key over in three pieces.
+  const registered = await ok('borealis-pg:integrations:register', ...where, ...key.split(' '));
+  const field = (name: string) => new RegExp(`^ *${name}: (.+)$`, 'm').exec(registered.stdout)![1]!;
+  const tunnel = await openTunnel(
+    {
+      host: field('SSH Host'),
+      port: Number(field('SSH Port')),
+      hostKey: field('SSH Server Public Host Key'),
+      username: field('SSH Username'),
+      privateKey: readFileSync(join(directory, 'key'), 'utf8'),
+    },
+    { host: field('Database Host'), port: Number(field('Database Port')) },
+  );
+  const [user, password, name] = ['Database Username', 'Database Password', 'Database Name'].map(field);
+  const url = `postgres://${user}:${password}@127.0.0.1:${tunnel.localPort}/${name}`;
+  const me = await query(url, installation.environment.BOREALIS_CA_FILE!, 'select current_user as me');
+  expect(me).toEqual([{ me: user }]);
+
+  await refused(['borealis-pg:integrations:register', ...where, key], /already registered/);
+  const listed = await ok('borealis-pg:integrations', '-a', 'udon', '-o', 'LEDGER');
+  expect(listed.stdout).toContain('Data Integration | DB Username');
+  expect(listed.stdout).toMatch(
+    new RegExp(`^ etl +\\| ${user} +\\| ${field('SSH Username')} +\\| false +\\| \\d{4}-`, 'm'),
+  );
+  await ok('borealis-pg:integrations:deregister', ...where, '--confirm', 'etl');
+  await until('the tunnel to be closed', () => tunnel.ssh.exitCode !== null);
+  await refused(['borealis-pg:integrations:remove', ...where, '-c', 'etl'], /etl does not exist/);
+  await tunnel.close();
+  rmSync(directory, { recursive: true });
+});
+
+scenario('borealis-pg:users shows who has credentials, and users:reset makes them anew', async () => {
+  await ok('borealis-pg:run', '-a', 'udon', '-o', 'LEDGER', '-u', '-d', 'select 1');
+  const users = (await ok('borealis-pg:users', '-a', 'udon', '-o', 'LEDGER')).stdout;
+  expect(users).toMatch(/^ Heroku App User +\| app_ro_\w+ +\| app_rw_\w+$/m);
+  expect(users).toMatch(/^ \S+@\S+ +\| p_ro_\w+ +\| p_rw_\w+$/m);
+  const before = await installation.config('udon');
+  await ok('borealis-pg:users:reset', '-a', 'udon', '-o', 'LEDGER');
+  await until('new config vars', async () => {
+    const { LEDGER_URL } = await installation.config('udon');
+    return LEDGER_URL !== before.LEDGER_URL;
+  });
+  const answer = await ok('borealis-pg:run', '-a', 'udon', '-o', 'LEDGER', '-d', 'select 6 * 7 as answer', '-f', 'csv');
+  expect(answer.stdout).toBe('answer\n42\n');
+  const events = ['data-integration-registered', 'data-integration-deregistered', 'db-credentials-full-reset'];
+  await until(
+    'what was done to be in the app’s log',
+    async () => {
+      const { stdout } = await cli.run('logs', '-a', 'udon', '-n', '1500');
+      return events.every((event) => stdout.includes(`source=udon-ledger event=${event}`));
+    },
+    180,
+  );
+});
+
+/** A refusal: exit code 2 and a sentence, which the CLI breaks and begins each line of with a mark. */
+async function refused(args: string[], sentence: RegExp): Promise<void> {
+  const { code, stderr } = await cli.run(...args);
+  expect(stderr.replace(/\s+(›\s+)?/g, ' ')).toMatch(sentence);
+  expect(code).toBe(2);
+}

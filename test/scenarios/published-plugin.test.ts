@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { PublishedPlugin, type RecordedAnswer } from '@borealis/plugin/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation, ISOLATED } from '../support/installation.js';
@@ -23,10 +24,25 @@ afterAll(async () => {
   pauses.remove();
 });
 
+/** An Ed25519 key as a service outside hands it over, in one line. */
+const KEY = (() => {
+  const { x } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+  const field = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
+  const blob = Buffer.concat([field(Buffer.from('ssh-ed25519')), field(Buffer.from(x!, 'base64url'))]);
+  return `ssh-ed25519 ${blob.toString('base64')} etl@example.com`;
+})();
+
 /** Everything that the published plugin asks about an add-on that is ready; `info` is asked at any time. */
 const REQUESTS: Record<string, (plugin: PublishedPlugin) => Promise<RecordedAnswer>> = {
   'personal-ssh-users': (plugin) => plugin.personalSshUsers(),
   'personal-db-users': (plugin) => plugin.personalDbUsers(true),
+  extensions: (plugin) => plugin.extensions(),
+  'extensions:install': (plugin) => plugin.installExtension('hstore'),
+  'extensions:remove': (plugin) => plugin.removeExtension('hstore'),
+  integrations: (plugin) => plugin.integrations(),
+  'integrations:register': (plugin) => plugin.registerIntegration('etl', KEY, false),
+  'integrations:remove': (plugin) => plugin.removeIntegration('etl'),
+  users: (plugin) => plugin.users(),
   'users:reset': (plugin) => plugin.resetUsers(),
 };
 
@@ -119,9 +135,70 @@ scenario('its tunnel’s two users are made in parallel and lead into the databa
   });
 });
 
-scenario('its reset of the users gives the app new credentials', async () => {
+scenario('it registers, lists and removes data integrations, and is told what stands in the way', async () => {
+  await withPlugin(async (plugin) => {
+    expect((await plugin.integrations()).json).toEqual({ integrations: [] });
+    const registered = await plugin.registerIntegration('etl', KEY, false);
+    expect(registered.status).toBe(201);
+    expect(registered.json).toEqual({
+      dbHost: expect.any(String),
+      dbPort: expect.any(Number),
+      dbName: expect.any(String),
+      dbUsername: expect.stringMatching(/^di_ro_etl/),
+      dbPassword: expect.any(String),
+      sshHost: expect.any(String),
+      sshPort: expect.any(Number),
+      sshUsername: expect.stringMatching(/^di-/),
+      publicSshHostKey: expect.stringMatching(/^ssh-ed25519 AAAA/),
+    });
+    expect((await plugin.registerIntegration('etl', KEY, false)).status).toBe(409);
+    for (const [name, key] of [
+      ['Not a name', KEY],
+      ['other', 'ssh-ed25519 nonsense'],
+    ] as const)
+      expect(await plugin.registerIntegration(name, key, false)).toMatchObject({
+        status: 400,
+        json: { reason: expect.any(String) },
+      });
+    expect((await plugin.integrations()).json).toEqual({
+      integrations: [
+        {
+          name: 'etl',
+          dbUsername: (registered.json as { dbUsername: string }).dbUsername,
+          sshUsername: (registered.json as { sshUsername: string }).sshUsername,
+          writeAccess: false,
+          createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+        },
+      ],
+    });
+    expect(await plugin.removeIntegration('etl')).toMatchObject({ status: 200, json: { success: true } });
+    expect((await plugin.removeIntegration('etl')).status).toBe(404);
+    expect((await plugin.integrations()).json).toEqual({ integrations: [] });
+  });
+});
+
+scenario('it lists the users, and a reset takes the old credentials from all of them', async () => {
   const before = (await installation.config('diner')).DATABASE_URL;
   await withPlugin(async (plugin) => {
+    await plugin.personalDbUsers(false);
+    const { status, json } = await plugin.users();
+    expect(status).toBe(200);
+    expect(json).toEqual({
+      users: expect.arrayContaining([
+        {
+          displayName: null,
+          readOnlyUsername: expect.stringMatching(/^app_ro_/),
+          readWriteUsername: expect.stringMatching(/^app_rw_/),
+          userType: 'app',
+        },
+        {
+          displayName: expect.stringContaining('@'),
+          readOnlyUsername: expect.stringMatching(/^p_ro_/),
+          readWriteUsername: expect.stringMatching(/^p_rw_/),
+          userType: 'personal',
+        },
+      ]),
+    });
     expect(await plugin.resetUsers()).toMatchObject({ status: 200, json: { success: true } });
     await until('new config vars', async () => (await installation.config('diner')).DATABASE_URL !== before);
     await until('the reset to be over', async () => {
@@ -135,7 +212,7 @@ scenario('a stranger, a wrong name and a token that was deleted get the same 404
   const stranger = await installation.platform<{ token: string }>('POST', '/stand-in/users', {
     email: 'passer-by@example.com',
   });
-  const notOurs = { status: 404, json: { reason: expect.any(String) } };
+  const notOurs = { status: 404, json: { reason: expect.any(String), resourceType: 'addon' } };
   const everything = { info: (plugin: PublishedPlugin) => plugin.info(), ...REQUESTS };
   let deleted: PublishedPlugin | undefined;
   await withPlugin(async (plugin) => {
