@@ -3,11 +3,13 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configReference } from '../packages/borealis/dist/config.js';
+import { extensionsReference } from '../packages/postgres/dist/index.js';
 import { scenariosPage } from './scenarios.mjs';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const pages = {
   'docs/reference/config.md': configReference(),
+  'docs/reference/extensions.md': extensionsReference(),
   'docs/reference/scenarios.md': scenariosPage(),
 };
 

@@ -1,5 +1,5 @@
 import { EngineError } from '@borealis/engine';
-import { ReleaseError } from '@borealis/postgres';
+import { ExtensionError, ReleaseError } from '@borealis/postgres';
 
 /** Any failure as one of the engine's, with one sentence. A full disk is recognised however deep it lies. */
 export function toEngineError(error: unknown): EngineError {
@@ -7,6 +7,11 @@ export function toEngineError(error: unknown): EngineError {
   if (isDiskFull(error)) return new EngineError('no_room', 'There is no room left on the disk.', { cause: error });
   if (error instanceof ReleaseError && error.code === 'unsupported')
     return new EngineError('unsupported', error.message, { cause: error });
+  if (error instanceof ExtensionError)
+    return new EngineError(error.code === 'busy' ? 'not_ready' : error.code, error.message, {
+      details: error.details,
+      cause: error,
+    });
   const message = error instanceof Error ? error.message : String(error);
   return new EngineError('internal', message, { cause: error });
 }

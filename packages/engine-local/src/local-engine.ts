@@ -5,17 +5,28 @@ import {
   type Capacity,
   type ClusterAccess,
   type ClusterSpec,
-  type ClusterState,
   type CredentialUse,
+  type DatabaseSpec,
   type Engine,
   EngineError,
   type EngineEvent,
   type ExtensionCatalogue,
   type InstalledExtension,
+  type ClusterState as PublicState,
   type ReleaseOffer,
   type SessionOwners,
 } from '@borealis/engine';
-import { connect, databaseSizes, isCached, offeredMajors, offeredRelease } from '@borealis/postgres';
+import {
+  type ConnectTo,
+  connect,
+  databaseSizes,
+  extensionCatalogue,
+  installExtension,
+  isCached,
+  offeredMajors,
+  offeredRelease,
+  removeExtension,
+} from '@borealis/postgres';
 import { checkAccess } from './cluster/access-check.js';
 import { allotCluster } from './cluster/allotment.js';
 import type { Clusters } from './cluster/clusters.js';
@@ -25,6 +36,7 @@ import { closeSessions, credentialUse } from './cluster/open-sessions.js';
 import type { ClusterReconciler } from './cluster/reconciler.js';
 import { clusterSpec } from './cluster/schemas.js';
 import { serverSpec } from './cluster/server-spec.js';
+import type { ClusterState } from './cluster/state.js';
 import { publicState } from './cluster/view.js';
 import { CONTROL_ID } from './control-database.js';
 import { toEngineError } from './errors.js';
@@ -49,7 +61,7 @@ export class LocalEngine implements Engine {
     );
   }
 
-  async createCluster(id: string, spec: ClusterSpec): Promise<ClusterState> {
+  async createCluster(id: string, spec: ClusterSpec): Promise<PublicState> {
     checkId(id);
     const wanted = checkSpec(spec);
     const { version } = refuseUnoffered(wanted);
@@ -65,7 +77,7 @@ export class LocalEngine implements Engine {
     return publicState(cluster.state);
   }
 
-  async cluster(id: string): Promise<ClusterState | null> {
+  async cluster(id: string): Promise<PublicState | null> {
     const found = this.find(id);
     return found ? publicState(found.state) : null;
   }
@@ -106,18 +118,19 @@ export class LocalEngine implements Engine {
     return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
   }
 
-  async extensions(id: string, _database: string): Promise<ExtensionCatalogue> {
-    this.known(id);
-    throw new EngineError('unsupported', 'This engine has no extensions yet.');
+  async extensions(id: string, database: string): Promise<ExtensionCatalogue> {
+    const { available, installed } = await this.inDatabase(id, database, (connectTo) =>
+      extensionCatalogue(connectTo, database),
+    );
+    return { available: available.map(({ name, version, requires }) => ({ name, version, requires })), installed };
   }
 
-  async installExtension(id: string, database: string, _name: string): Promise<InstalledExtension> {
-    await this.extensions(id, database);
-    throw new EngineError('unsupported', 'This engine has no extensions yet.');
+  async installExtension(id: string, database: string, name: string): Promise<InstalledExtension> {
+    return this.inDatabase(id, database, (connectTo, spec) => installExtension(connectTo, spec, name));
   }
 
-  async removeExtension(id: string, database: string, _name: string): Promise<void> {
-    await this.extensions(id, database);
+  async removeExtension(id: string, database: string, name: string): Promise<void> {
+    await this.inDatabase(id, database, (connectTo, spec) => removeExtension(connectTo, spec, name));
   }
 
   async dropDatabase(id: string, name: string): Promise<void> {
@@ -125,11 +138,7 @@ export class LocalEngine implements Engine {
   }
 
   async usage(id: string): Promise<Record<string, number>> {
-    const { state } = this.known(id);
-    if (!state.server) throw new EngineError('not_ready', `The cluster "${id}" does not answer now: ${state.detail}`);
-    const client = await connect(serverSpec(state)).catch((error: unknown) => {
-      throw new EngineError('not_ready', `The cluster "${id}" does not accept connections.`, { cause: error });
-    });
+    const client = await connector(this.known(id).state)('postgres');
     try {
       return await databaseSizes(client);
     } finally {
@@ -164,6 +173,22 @@ export class LocalEngine implements Engine {
     return this.context.authority.certificate;
   }
 
+  /** Does something in a database that the document in force lists. */
+  private async inDatabase<T>(
+    id: string,
+    name: string,
+    work: (connectTo: ConnectTo, database: DatabaseSpec) => Promise<T>,
+  ): Promise<T> {
+    const { state } = this.known(id);
+    const database = state.journal.record.access?.databases.find((listed) => listed.name === name);
+    if (!database) throw new EngineError('not_ready', `The cluster "${id}" has no database "${name}".`);
+    try {
+      return await work(connector(state), database);
+    } catch (error) {
+      throw toEngineError(error);
+    }
+  }
+
   private find(id: string): ClusterReconciler | undefined {
     checkId(id);
     return this.clusters.find(id);
@@ -174,6 +199,17 @@ export class LocalEngine implements Engine {
     if (!found) throw new EngineError('not_ready', `There is no cluster "${id}".`);
     return found;
   }
+}
+
+/** Opens connections as the superuser; throws `not_ready` when there is nothing to connect to. */
+function connector(state: ClusterState): ConnectTo {
+  const { id } = state.journal.record;
+  return async (database) => {
+    if (!state.server) throw new EngineError('not_ready', `The cluster "${id}" does not answer now: ${state.detail}`);
+    return connect(serverSpec(state), database).catch((error: unknown) => {
+      throw new EngineError('not_ready', `The cluster "${id}" does not accept connections.`, { cause: error });
+    });
+  };
 }
 
 function accessOutcome(cluster: ClusterReconciler, revision: number): true | undefined {

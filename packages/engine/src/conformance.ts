@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_POSTGRES_MAJOR, formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/contract';
 import { type Clients, rotatesCredentials } from './credential-conformance.js';
 import {
@@ -70,6 +71,7 @@ export function engineConformance(
     () => rotatesCredentials(subject.engine, subject.clients, ID),
     GENEROUS,
   );
+  test('installs and removes extensions, and says what is in the way', () => managesExtensions(engine()), GENEROUS);
   test('tells events at least once, in order, from any cursor', () => tellsEvents(subject), GENEROUS);
   test('signs certificates with an authority of its own', () => showsAuthority(engine()), GENEROUS);
   test('destroys everything, however often it is asked', () => destroys(engine()), GENEROUS);
@@ -151,6 +153,26 @@ async function closesUnknown(engine: Engine): Promise<void> {
   await engine.closeSessions(ID, { tunnelUsers: ['nobody-at-all'], roles: ['app_rw_nobody'] });
 }
 
+async function managesExtensions(engine: Engine): Promise<void> {
+  const { available, installed } = await engine.extensions(ID, 'conform');
+  assert.deepEqual(installed, []);
+  const offered = new Map(available.map((extension) => [extension.name, extension]));
+  assert.deepEqual(offered.get('earthdistance')?.requires, ['cube']);
+  await rejects(engine.installExtension(ID, 'conform', 'nonsense'), 'unsupported');
+  await rejects(engine.installExtension(ID, 'conform', 'file_fdw'), 'unsupported');
+  await rejects(engine.installExtension(ID, 'conform', 'earthdistance'), 'dependencies', ['cube']);
+  const cube = await engine.installExtension(ID, 'conform', 'cube');
+  assert.deepEqual(cube, { name: 'cube', schema: 'cube', version: offered.get('cube')?.version });
+  await rejects(engine.installExtension(ID, 'conform', 'cube'), 'exists');
+  const earthdistance = await engine.installExtension(ID, 'conform', 'earthdistance');
+  assert.deepEqual((await engine.extensions(ID, 'conform')).installed, [cube, earthdistance]);
+  await rejects(engine.removeExtension(ID, 'conform', 'cube'), 'dependents', ['extension earthdistance']);
+  for (const { name } of [earthdistance, cube]) await engine.removeExtension(ID, 'conform', name);
+  await rejects(engine.removeExtension(ID, 'conform', 'cube'), 'not_found');
+  await rejects(engine.extensions(ID, 'postgres'), 'not_ready');
+  await rejects(engine.extensions('unknown1', 'conform'), 'not_ready');
+}
+
 async function tellsEvents(subject: EngineUnderTest): Promise<void> {
   const { engine } = subject;
   const before = await engine.events(null, 0);
@@ -209,6 +231,9 @@ async function nextEvents(
   }
 }
 
-async function rejects(call: Promise<unknown>, code: EngineErrorCode): Promise<void> {
-  await assert.rejects(call, (error) => error instanceof EngineError && error.code === code);
+async function rejects(call: Promise<unknown>, code: EngineErrorCode, details: string[] = []): Promise<void> {
+  await assert.rejects(
+    call,
+    (error) => error instanceof EngineError && error.code === code && isDeepStrictEqual(error.details, details),
+  );
 }

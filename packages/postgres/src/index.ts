@@ -7,6 +7,11 @@ export {
 } from './access/apply-roles.js';
 export { dropDatabase } from './access/drop-database.js';
 export { isTenantDatabase } from './access/wanted.js';
+export { type ExtensionCatalogue, extensionCatalogue } from './extensions/catalogue.js';
+export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-error.js';
+export { installExtension } from './extensions/install.js';
+export { extensionsReference } from './extensions/reference.js';
+export { removeExtension } from './extensions/remove.js';
 export { ensureRelease, isCached, type ReleaseRequest } from './release/cache.js';
 export { majorOf, offeredMajors, offeredRelease, type ReleasePin } from './release/offers.js';
 export { cacheDirectory, supportedPlatform } from './release/platform.js';

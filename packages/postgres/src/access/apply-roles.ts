@@ -1,11 +1,13 @@
 import type pg from 'pg';
+import { refuseDeniedExtensions } from '../extensions/guard.js';
+import { openExtensions } from '../extensions/open.js';
 import { isRestricted, liftRestriction, restrict } from '../restriction/restrict.js';
 import { ensureDatabase, lockServiceDatabases } from './databases.js';
 import { closeRoles, dropRoles } from './drop-roles.js';
 import { grantAccess } from './grants.js';
 import { ensureRoles } from './login-roles.js';
 import { guardReadOnly, guardWritingFunctions } from './read-only.js';
-import { inTransaction, withAccessLock } from './sql.js';
+import { inTransaction, withAccessLock, withDatabase } from './sql.js';
 import { type ConnectTo, type DatabaseAccess, readWanted, type WantedAccess } from './wanted.js';
 
 export type { ConnectTo, WantedAccess } from './wanted.js';
@@ -68,22 +70,11 @@ async function applyDatabase(
   await inTransaction(client, async () => {
     await ensureRoles(client, database, backendPassword);
     await guardReadOnly(client, database);
+    await refuseDeniedExtensions(client);
     if (restricted) return;
     await guardWritingFunctions(client, database.owner);
     await grantAccess(client, database);
+    await openExtensions(client, database);
   });
   if (database.restricted) await restrict(service, client, database);
-}
-
-async function withDatabase(
-  connectTo: ConnectTo,
-  name: string,
-  work: (client: pg.Client) => Promise<void>,
-): Promise<void> {
-  const client = await connectTo(name);
-  try {
-    await work(client);
-  } finally {
-    await client.end();
-  }
 }

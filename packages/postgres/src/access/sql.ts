@@ -15,6 +15,20 @@ export async function withAccessLock<T>(connectTo: ConnectTo, work: (service: pg
   }
 }
 
+/** Runs `work` with a connection to that database. */
+export async function withDatabase<T>(
+  connectTo: ConnectTo,
+  name: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = await connectTo(name);
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
 /** Runs a query whose rows are statements (made by `format` with quoted names), then those statements. */
 export async function runPlanned(client: pg.Client, query: string, values: unknown[]): Promise<void> {
   const { rows } = await client.query<{ statement: string }>(query, values);
