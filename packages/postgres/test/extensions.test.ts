@@ -106,6 +106,7 @@ describe.each(majors)('extensions of PostgreSQL %s', (major) => {
       file_fdw: /own files/,
       dblink: /other hosts/,
       pltcl: /cannot be interrupted/,
+      pg_stat_statements: /has to load it/,
       nonsense: /does not have it/,
     };
     for (const [name, reason] of Object.entries(reasons))

@@ -45,7 +45,7 @@ const AVAILABLE = `
 
 /** What the server's release brings, without what is denied, needs something of that, or does not load on this machine. */
 export async function offeredExtensions(connectTo: ConnectTo, client: pg.Client): Promise<OfferedExtension[]> {
-  const { rows } = await client.query<OfferedExtension>(AVAILABLE, [NEED_PRELOAD]);
+  const { rows } = await client.query<OfferedExtension>(AVAILABLE, [NEED_PRELOAD.names]);
   const allowed = rows.filter(({ name }) => denialOf(name) === null);
   const loadable = await loadableExtensions(
     connectTo,

@@ -43,7 +43,7 @@ export const DENIED: readonly Denial[] = [
   },
 ];
 
-/** Why an extension is not offered; null when nothing speaks against it. */
+/** Why an extension is never offered; null when nothing speaks against it. */
 export function denialOf(name: string): string | null {
   return DENIED.find((denial) => new RegExp(patternOf(denial)).test(name))?.reason ?? null;
 }
@@ -53,8 +53,11 @@ export function patternOf({ names }: Denial): string {
   return `^(${names.map((name) => name.replaceAll('*', '.*')).join('|')})$`;
 }
 
-/** Installed they would only fail: the server has to load them when it starts. */
-export const NEED_PRELOAD: readonly string[] = [
-  ...['pg_stat_statements', 'pg_stat_kcache', 'pg_stat_monitor', 'pg_qualstats', 'pg_wait_sampling', 'pg_show_plans'],
-  ...['pgaudit', 'pgauditlogtofile', 'timescaledb', 'pg_squeeze', 'pg_tle', 'credcheck', 'login_hook'],
-];
+/** Installed they would only fail, unless the server loads them when it starts. */
+export const NEED_PRELOAD: Denial = {
+  names: [
+    ...['pg_stat_statements', 'pg_stat_kcache', 'pg_stat_monitor', 'pg_qualstats', 'pg_wait_sampling', 'pg_show_plans'],
+    ...['pgaudit', 'pgauditlogtofile', 'timescaledb', 'pg_squeeze', 'pg_tle', 'credcheck', 'login_hook'],
+  ],
+  reason: 'the server has to load it when it starts, and this one does not',
+};

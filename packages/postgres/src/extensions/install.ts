@@ -2,7 +2,7 @@ import pg from 'pg';
 import { inTransaction, withAccessLock, withDatabase } from '../access/sql.js';
 import { type ConnectTo, readersGroupOf, type WantedDatabase } from '../access/wanted.js';
 import { type InstalledExtension, installedExtensions, type OfferedExtension, offeredExtensions } from './catalogue.js';
-import { denialOf } from './denied.js';
+import { denialOf, NEED_PRELOAD } from './denied.js';
 import { ExtensionError } from './extension-error.js';
 import { openExtensions } from './open.js';
 import { ensureSchema, refuseOpenSchemas, schemaOf } from './schema.js';
@@ -37,7 +37,8 @@ async function findOffered(connectTo: ConnectTo, client: pg.Client, name: string
   const found = (await offeredExtensions(connectTo, client)).find((extension) => extension.name === name);
   if (found) return found;
   if (name === 'plpgsql') throw new ExtensionError('exists', 'Every database has the extension "plpgsql".');
-  const reason = denialOf(name) ?? 'this PostgreSQL does not have it';
+  const preload = NEED_PRELOAD.names.includes(name) ? NEED_PRELOAD.reason : null;
+  const reason = denialOf(name) ?? preload ?? 'this PostgreSQL does not have it, or this machine cannot load it';
   throw new ExtensionError('unsupported', `The extension "${name}" is not offered: ${reason}.`);
 }
 

@@ -2,13 +2,9 @@ import { DENIED, NEED_PRELOAD } from './denied.js';
 
 /** The page that says which extensions are not offered, and why. */
 export function extensionsReference(): string {
-  const rows = [
-    ...DENIED,
-    {
-      names: NEED_PRELOAD,
-      reason: 'the server has to load it when it starts; offered where the operator makes it do so',
-    },
-  ].map(({ names, reason }) => `| ${names.map((name) => `\`${name}\``).join(', ')} | ${reason} |`);
+  const rows = [...DENIED, NEED_PRELOAD].map(
+    ({ names, reason }) => `| ${names.map((name) => `\`${name}\``).join(', ')} | ${reason} |`,
+  );
   return [
     '# Extensions that are not offered',
     '',
