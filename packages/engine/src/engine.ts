@@ -46,12 +46,12 @@ export interface Engine {
 
   /**
    * Installs an extension in a schema of its own that all roles of the database can use; returns what is installed then. Throws
-   * `unsupported` for one that is not in the catalogue, `exists` when it is installed already or its schema's name is taken, and
-   * `dependencies` with the extensions it needs first as `details`.
+   * `unsupported` for one that is not in the catalogue, `exists` when it is installed already or its schema's name is taken,
+   * `dependencies` with the extensions it needs first as `details`, and `conflict` while the database is restricted.
    */
   installExtension(id: string, database: string, name: string): Promise<InstalledExtension>;
 
-  /** Removes an extension. Throws `not_found` when it is not installed, `dependents` with what needs it as `details`. */
+  /** Removes an extension. Throws `not_found`, `dependents` with what needs it as `details`, `conflict` while restricted. */
   removeExtension(id: string, database: string, name: string): Promise<void>;
 
   /**

@@ -274,6 +274,14 @@ describe.each(majors)('extensions of PostgreSQL %s', (major) => {
     await remove('hstore');
   });
 
+  it('leaves a restricted database as it is', async () => {
+    const restricted = { ...DB, restricted: true };
+    await server.setAccess({ ...WANTED, databases: [restricted] });
+    for (const name of ['hstore', 'earthdistance'])
+      expect(await refused(() => installExtension(connectTo, restricted, name))).toMatchObject({ code: 'conflict' });
+    expect(await refused(() => removeExtension(connectTo, restricted, 'hstore'))).toMatchObject({ code: 'conflict' });
+  });
+
   it('lets a role go that owns extensions', async () => {
     await server.setAccess({ ...WANTED, roles: [...WANTED.roles, { name: 'p_rw_d', database: DB.name }] });
     await run(

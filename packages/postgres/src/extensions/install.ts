@@ -3,7 +3,7 @@ import { inTransaction, withAccessLock, withDatabase } from '../access/sql.js';
 import { type ConnectTo, readersGroupOf, type WantedDatabase } from '../access/wanted.js';
 import { type InstalledExtension, installedExtensions, type OfferedExtension, offeredExtensions } from './catalogue.js';
 import { denialOf, NEED_PRELOAD } from './denied.js';
-import { ExtensionError } from './extension-error.js';
+import { ExtensionError, refuseRestricted } from './extension-error.js';
 import { openExtensions } from './open.js';
 import { ensureSchema, refuseOpenSchemas, schemaOf } from './schema.js';
 
@@ -11,14 +11,15 @@ const { escapeIdentifier } = pg;
 
 /**
  * Installs an extension in a schema of its own, which every role of the database can use and none can write in, and puts it on the
- * database's search path; all of it or nothing. Throws `ExtensionError`: `unsupported`, `exists`, `dependencies` with what is missing
- * as details, or `busy`.
+ * database's search path; all of it or nothing. Throws `ExtensionError`: `conflict` for a restricted database, `unsupported`, `exists`,
+ * `dependencies` with what is missing as details, or `busy`.
  */
 export async function installExtension(
   connectTo: ConnectTo,
   database: WantedDatabase,
   name: string,
 ): Promise<InstalledExtension> {
+  refuseRestricted(database);
   const place = { ...database, readersGroup: readersGroupOf(database.name) };
   return withAccessLock(connectTo, () =>
     withDatabase(connectTo, database.name, async (client) => {

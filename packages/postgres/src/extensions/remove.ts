@@ -2,7 +2,7 @@ import pg from 'pg';
 import { inTransaction, withAccessLock, withDatabase } from '../access/sql.js';
 import { type ConnectTo, readersGroupOf, type WantedDatabase } from '../access/wanted.js';
 import { installedExtensions } from './catalogue.js';
-import { ExtensionError } from './extension-error.js';
+import { ExtensionError, refuseRestricted } from './extension-error.js';
 import { openExtensions } from './open.js';
 import { dropEmptySchema } from './schema.js';
 
@@ -10,9 +10,10 @@ const { escapeIdentifier } = pg;
 
 /**
  * Removes an extension, whoever created it, with the schema that was made for it; all of it or nothing. Throws `ExtensionError`:
- * `not_found`, `dependents` with what uses it as details, or `busy`.
+ * `conflict` for a restricted database, `not_found`, `dependents` with what uses it as details, or `busy`.
  */
 export async function removeExtension(connectTo: ConnectTo, database: WantedDatabase, name: string): Promise<void> {
+  refuseRestricted(database);
   const place = { ...database, readersGroup: readersGroupOf(database.name) };
   await withAccessLock(connectTo, () =>
     withDatabase(connectTo, database.name, (client) =>
