@@ -9,6 +9,7 @@ import { CUTS, type Cut } from './cuts.js';
 import { assertInternals, type ClientInternals } from './internals.js';
 import { Login, type LoginSurroundings } from './login.js';
 import { Outlet } from './outlet.js';
+import { poolPadding } from './padding.js';
 import { fingerprint } from './public-keys.js';
 import { Rekeying } from './rekeying.js';
 import { announceSignatureAlgorithms } from './signature-algorithms.js';
@@ -139,6 +140,7 @@ export class Connection {
   }
 
   #keysExchanged(): void {
+    poolPadding(this.#client!._protocol._cipher); // another one after each exchange
     this.#rekeying.finished();
     this.#outlet.serve();
   }

@@ -20,6 +20,13 @@ export interface OpenRequest {
 /** ssh2's calls out, by message name. The first argument is the protocol object itself. */
 export type MessageHandlers = Record<string, (protocol: unknown, ...rest: never[]) => void>;
 
+export interface CipherInternals {
+  /** A packet with lengths and padding filled in; the payload begins after the first five bytes. */
+  allocPacket(payloadBytes: number): Buffer;
+  /** Encrypts the packet where it is and sends it. */
+  encrypt(packet: Buffer): void;
+}
+
 export interface ProtocolInternals {
   _handlers: MessageHandlers;
   /** Set while a key exchange runs, from our KEXINIT to both NEWKEYS. */
@@ -31,7 +38,7 @@ export interface ProtocolInternals {
   /** Called after each key exchange, with the new keys in use and before anything else is sent by them. */
   _onHandshakeComplete(...negotiated: unknown[]): void;
   /** What encrypts; another one after each key exchange. */
-  _cipher: { allocPacket(payloadBytes: number): Buffer; encrypt(packet: Buffer): void };
+  _cipher: CipherInternals;
   channelOpenConfirm(remote: number, local: number, window: number, maxPacket: number): void;
   channelOpenFail(remote: number, reason: number, description: string): void;
   channelData(remote: number, data: Buffer): void;
