@@ -145,6 +145,13 @@ export class Installation {
     return this.platform('GET', `/apps/${app}/config-vars`);
   }
 
+  /** The app's log so far, as `heroku logs` gets it. */
+  async log(app: string): Promise<string> {
+    const session = { tail: false, lines: 1500 };
+    const { logplex_url } = await this.platform<{ logplex_url: string }>('POST', `/apps/${app}/log-sessions`, session);
+    return (await fetch(logplex_url)).text();
+  }
+
   /** Ends it as Ctrl+C does, and takes its directory away unless told otherwise. */
   async stop(options: { keep?: boolean } = {}): Promise<void> {
     this.#up.child.kill('SIGINT');
