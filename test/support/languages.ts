@@ -45,11 +45,21 @@ function php(extension: string): Language {
   };
 }
 
+/** A directory for sources, which is gone when `work` has ended. */
+function withSources(work: (directory: string) => void): void {
+  const directory = mkdtempSync(join(tmpdir(), 'source-'));
+  try {
+    work(directory);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
 function buildJava(slug: string, name: string, program: string): string {
-  const source = mkdtempSync(join(tmpdir(), 'java-'));
-  writeFileSync(join(source, 'App.java'), program);
-  execFileSync('javac', ['-d', join(slug, name), join(source, 'App.java')], { stdio: 'pipe' });
-  rmSync(source, { recursive: true });
+  withSources((directory) => {
+    writeFileSync(join(directory, 'App.java'), program);
+    execFileSync('javac', ['-d', join(slug, name), join(directory, 'App.java')], { stdio: 'pipe' });
+  });
   mkdirSync(join(slug, '.profile.d'), { recursive: true });
   cpSync(join(import.meta.dirname, 'java-buildpack.sh'), join(slug, '.profile.d/jvmcommon.sh'));
   return `java -cp ${JDBC}:${name} App`;
@@ -57,11 +67,11 @@ function buildJava(slug: string, name: string, program: string): string {
 
 /** Offline, with Debian's sources of the libraries. */
 function buildGo(slug: string, name: string, program: string): string {
-  const source = mkdtempSync(join(tmpdir(), 'go-'));
-  writeFileSync(join(source, 'main.go'), program);
-  const env = { ...process.env, GO111MODULE: 'off', GOPATH: GO_LIBRARIES, GOFLAGS: '' };
-  execFileSync('go', ['build', '-o', join(slug, name), 'main.go'], { cwd: source, env, stdio: 'pipe' });
-  rmSync(source, { recursive: true });
+  withSources((directory) => {
+    writeFileSync(join(directory, 'main.go'), program);
+    const env = { ...process.env, GO111MODULE: 'off', GOPATH: GO_LIBRARIES, GOFLAGS: '' };
+    execFileSync('go', ['build', '-o', join(slug, name), 'main.go'], { cwd: directory, env, stdio: 'pipe' });
+  });
   return `./${name}`;
 }
 

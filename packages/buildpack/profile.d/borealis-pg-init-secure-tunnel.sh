@@ -26,7 +26,8 @@ umask 077
 export LC_ALL=C
 
 readonly published_host=pg-tunnel.borealis-data.com
-readonly here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+readonly here
 readonly self=$here/${BASH_SOURCE[0]##*/}
 readonly url_rule='^(postgres(ql)?://[^@]+@)([^:]+):([0-9]+)(/.+)$'
 
