@@ -2,11 +2,11 @@ import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { applyRoles, connect } from '../src/index.js';
 import { catalogue, content } from './restriction/catalogue.js';
-import { makeTenant, type Tenant, wanted } from './restriction/tenant.js';
+import { makeTenant, OWNER, type Tenant, wanted } from './restriction/tenant.js';
 
 const isFull = process.env.BOREALIS_TEST === 'full';
 /** Statements between two crashes that are tried. */
-const STRIDE = isFull ? 3 : 13;
+const STRIDE = isFull ? 5 : 17;
 
 describe('a restriction of PostgreSQL 16', () => {
   let tenant: Tenant;
@@ -16,6 +16,10 @@ describe('a restriction of PostgreSQL 16', () => {
 
   beforeAll(async () => {
     tenant = await makeTenant('16');
+    // More than one transaction locks and one page gives back.
+    const tables = Array.from({ length: 100 }, (_, n) => `create table many.t${n} (id serial)`);
+    await tenant.run(OWNER, ['create schema many', ...tables].join(';'));
+    await tenant.lift();
     before = await catalogue(tenant);
     contentBefore = await content(tenant);
     await tenant.restrict();
@@ -26,9 +30,10 @@ describe('a restriction of PostgreSQL 16', () => {
 
   /**
    * Applies the document and dies at one of its statements, as a killed process does: all connections are gone at once. An even
-   * one was never sent, an odd one was and may still run. False when there are fewer statements, and all went well.
+   * one was never sent, an odd one was and may still run. Only statements that match count. False when there are fewer, and all
+   * went well.
    */
-  async function dieAt(statement: number, restricted: boolean): Promise<boolean> {
+  async function dieAt(statement: number, restricted: boolean, matching = /^/): Promise<boolean> {
     const clients: pg.Client[] = [];
     let count = 0;
     const connectTo = async (database: string) => {
@@ -36,7 +41,7 @@ describe('a restriction of PostgreSQL 16', () => {
       clients.push(client);
       const query = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
       client.query = ((...args: unknown[]) => {
-        if (count++ < statement) return query(...args);
+        if (!matching.test(String(args[0])) || count++ < statement) return query(...args);
         if (statement % 2 === 1) query(...args).catch(() => {});
         // Only after what was just sent is on its way.
         setImmediate(() => {
@@ -69,9 +74,18 @@ describe('a restriction of PostgreSQL 16', () => {
       }
       expect(await catalogue(tenant)).toEqual(locked);
       expect(await content(tenant)).toEqual(contentBefore);
+      await tenant.lift();
     },
     20 * 60_000,
   );
+
+  it('knows the former owner of what followed a table in an earlier transaction', async () => {
+    expect(await dieAt(2, true, /insert into restriction.objects/)).toBe(true);
+    await tenant.restrict();
+    expect(await catalogue(tenant)).toEqual(locked);
+    await tenant.lift();
+    expect(await catalogue(tenant)).toEqual(before);
+  });
 
   it(
     'gives everything back, or is locked whole again, wherever its lifting was killed',
