@@ -1,3 +1,4 @@
+import type { TenantBounds } from '@borealis/postgres';
 import type { Logger } from 'pino';
 
 /** Where gateways listen when they shall be reachable from outside this machine. */
@@ -21,6 +22,8 @@ export interface KeeperOptions {
   tunnelHost?: string;
   /** Left out: gateways listen on loopback addresses only. */
   publicGateways?: PublicGateways;
+  /** Other bounds for the tenants of shared clusters than the usual ones. */
+  tenantBounds?: Partial<TenantBounds>;
 }
 
 /** Reads `22000-22999`; throws a plain sentence on anything else. */

@@ -29,6 +29,7 @@ export interface TemporaryOptions {
   /** Default: peer for this process's own user, so that a test logs in as any tenant's role without a password. */
   access?: ServerAccess;
   settings?: Record<string, string>;
+  privateMemoryMiB?: number;
 }
 
 /** A server of that major in a temporary directory, without fsync. As root it runs as another OS user. */
@@ -71,6 +72,7 @@ export async function temporarySpec(major: string, options: TemporaryOptions = {
     os,
     logFile: join(root, 'log'),
     settings: { ...settingsFor({ memoryGiB: 1, vcpu: 1, nodes: 1 }), fsync: 'off', ...options.settings },
+    ...(options.privateMemoryMiB === undefined ? {} : { privateMemoryMiB: options.privateMemoryMiB }),
     access: options.access ?? { method: 'peer', gatewayOsUser: userInfo().username, roles: [] },
   };
 }

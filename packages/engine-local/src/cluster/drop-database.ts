@@ -20,7 +20,7 @@ export async function dropClusterDatabase(state: ClusterState, name: string): Pr
         refuseListed(state, name);
         // A later document may list it again: then it has to be made anew.
         state.applied.delete(name);
-        return wantedAccess(journal.record);
+        return wantedAccess(state);
       },
     );
   } catch (error) {

@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineError } from '@borealis/engine';
 import { stopServer } from '@borealis/postgres';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
+import { watchTenants } from '../tenants/tenant-watch.js';
 import type { HomeContext } from './context.js';
 import { destroyEverything } from './destroy.js';
 import { GATEWAY_STEPS } from './gateway-steps.js';
@@ -10,6 +12,7 @@ import { observe } from './observe.js';
 import type { ClusterJournal } from './record.js';
 import { Restarts } from './restarts.js';
 import { findRunningGateway, findRunningServer } from './running.js';
+import { isShared } from './server-spec.js';
 import { SERVER_STEPS } from './server-steps.js';
 import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
@@ -18,6 +21,7 @@ import { Wake } from './wake.js';
 const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS];
 const TICK = 1000;
 const LONGEST_PAUSE = 15_000;
+const WATCH_END_MS = 5000;
 
 /**
  * Makes one cluster what its record says, for as long as it runs: looks, takes the first step that is not done, looks again.
@@ -26,6 +30,8 @@ const LONGEST_PAUSE = 15_000;
 export class ClusterReconciler {
   readonly #watchers = new Set<() => void>();
   #running: Promise<void> | null = null;
+  #watching: Promise<void> | null = null;
+  readonly #end = new AbortController();
   #stopped = false;
   #failures = 0;
   #gone = false;
@@ -72,6 +78,7 @@ export class ClusterReconciler {
 
   start(): void {
     this.#running = this.loop();
+    if (isShared(this.state)) this.#watching = watchTenants(this.state, this.#end.signal);
   }
 
   /** Resolves as soon as `condition` gives something, after any look; rejects when it throws. */
@@ -98,6 +105,7 @@ export class ClusterReconciler {
     this.#stopped = true;
     this.wakeUp.now();
     await this.#running;
+    await this.endWatch();
     this.notify();
   }
 
@@ -171,10 +179,17 @@ export class ClusterReconciler {
 
   private async destroy(): Promise<number> {
     this.state.phase = 'destroying';
+    await this.endWatch();
     await destroyEverything(this.state);
     this.#gone = true;
     this.#stopped = true;
     return 0;
+  }
+
+  private async endWatch(): Promise<void> {
+    this.#end.abort();
+    // A server that answers no more must not keep the cluster from being destroyed.
+    await Promise.race([this.#watching, sleep(WATCH_END_MS, undefined, { ref: false })]);
   }
 
   private fail(error: EngineError): number {

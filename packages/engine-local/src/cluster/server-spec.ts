@@ -1,6 +1,12 @@
-import { type ServerSpec, settingsFor, type WantedAccess } from '@borealis/postgres';
+import {
+  type ServerSpec,
+  settingsFor,
+  sharedServerSettings,
+  TENANT_BOUNDS,
+  type TenantBounds,
+  type WantedAccess,
+} from '@borealis/postgres';
 import { POSTGRES_PORT } from '../gateway/config-file.js';
-import type { ClusterRecord } from './record.js';
 import type { ClusterState } from './state.js';
 
 /** The keeper's own role. It matches no tenant role, so no tunnel leads to it. */
@@ -18,7 +24,8 @@ export function serverSpec(state: ClusterState): ServerSpec {
     superuser: { name: SUPERUSER, password: record.superuserPassword.reveal() },
     os: state.users?.postgres ?? null,
     logFile: paths.postgresLog,
-    settings: settingsFor(record.spec),
+    settings: { ...settingsFor(record.spec), ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}) },
+    ...(isShared(state) ? { privateMemoryMiB: tenantBounds(state).privateMemoryMiB } : {}),
     access: state.users?.gateway
       ? {
           method: 'peer',
@@ -29,11 +36,23 @@ export function serverSpec(state: ClusterState): ServerSpec {
   };
 }
 
+/** True when several tenants share the cluster. */
+export function isShared({ journal: { record } }: ClusterState): boolean {
+  return record.spec.tenancy === 'shared';
+}
+
+/** What each tenant of a shared cluster may take. */
+export function tenantBounds({ context: { options } }: ClusterState): TenantBounds {
+  return { ...TENANT_BOUNDS, ...options.tenantBounds };
+}
+
 /** What tenants may have in the cluster's PostgreSQL. */
-export function wantedAccess({ access, backendPassword, osUsers }: ClusterRecord): WantedAccess {
+export function wantedAccess(state: ClusterState): WantedAccess {
+  const { access, backendPassword, osUsers } = state.journal.record;
   return {
     databases: access?.databases ?? [],
     roles: (access?.roles ?? []).map(({ name, database }) => ({ name, database })),
     backendPassword: osUsers?.gateway ? null : backendPassword.reveal(),
+    ...(isShared(state) ? { shared: tenantBounds(state) } : {}),
   };
 }

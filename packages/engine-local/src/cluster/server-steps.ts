@@ -123,7 +123,7 @@ const applyAccessToPostgres: Step = {
       state.sweepDueAt = Date.now() + SWEEP_MS;
     }
     const connectTo = (database: string) => connect(spec, database);
-    const { pending } = await applyRoles(connectTo, wantedAccess(record), state.applied);
+    const { pending } = await applyRoles(connectTo, wantedAccess(state), state.applied);
     state.rolesRevision = access.revision;
     state.rolesDueAt = pending.length > 0 ? Date.now() + PENDING_ROLES_MS : state.sweepDueAt;
   },

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { refuseDeniedExtensions } from '../extensions/guard.js';
 import { openExtensions } from '../extensions/open.js';
 import { isRestricted, liftRestriction, restrict } from '../restriction/restrict.js';
+import { hideNeighbours } from '../tenants/hide-neighbours.js';
 import { ensureDatabase, lockServiceDatabases } from './databases.js';
 import { closeRoles, dropRoles } from './drop-roles.js';
 import { grantAccess } from './grants.js';
@@ -43,7 +44,7 @@ export async function applyRoles(
       const description = JSON.stringify([database, wanted.backendPassword]);
       if (applied.get(database.name) === description) continue;
       applied.delete(database.name);
-      await ensureDatabase(service, database.name);
+      await ensureDatabase(service, database);
       await withDatabase(connectTo, database.name, (client) =>
         applyDatabase(service, client, database, wanted.backendPassword),
       );
@@ -71,6 +72,7 @@ async function applyDatabase(
     await ensureRoles(client, database, backendPassword);
     await guardReadOnly(client, database);
     await refuseDeniedExtensions(client);
+    if (database.shared) await hideNeighbours(client);
     if (restricted) return;
     await guardWritingFunctions(client, database.owner);
     await grantAccess(client, database);

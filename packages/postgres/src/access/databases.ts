@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { runPlanned } from './sql.js';
+import type { DatabaseAccess } from './wanted.js';
 
 const { escapeIdentifier } = pg;
 
@@ -16,17 +17,20 @@ export async function lockServiceDatabases(service: pg.Client): Promise<void> {
 }
 
 /** Makes sure that a database is there and that nobody but its own roles can connect to it, from its first moment. */
-export async function ensureDatabase(service: pg.Client, name: string): Promise<void> {
-  const open = await acceptsConnections(service, name);
-  if (open === null) await service.query(`create database ${escapeIdentifier(name)} allow_connections false`);
+export async function ensureDatabase(service: pg.Client, { name, shared }: DatabaseAccess): Promise<void> {
+  const found = await findDatabase(service, name);
+  const database = escapeIdentifier(name);
+  if (!found) await service.query(`create database ${database} allow_connections false`);
   await runPlanned(service, CLOSE_TO_PUBLIC, [[name]]);
-  if (!open) await service.query(`alter database ${escapeIdentifier(name)} allow_connections true`);
+  const limit = shared?.connections ?? -1;
+  if (found?.limit !== limit) await service.query(`alter database ${database} connection limit ${limit}`);
+  if (!found?.open) await service.query(`alter database ${database} allow_connections true`);
 }
 
-async function acceptsConnections(service: pg.Client, name: string): Promise<boolean | null> {
-  const { rows } = await service.query<{ open: boolean }>(
-    'select datallowconn as open from pg_database where datname = $1',
+async function findDatabase(service: pg.Client, name: string): Promise<{ open: boolean; limit: number } | undefined> {
+  const { rows } = await service.query<{ open: boolean; limit: number }>(
+    'select datallowconn as open, datconnlimit as limit from pg_database where datname = $1',
     [name],
   );
-  return rows[0]?.open ?? null;
+  return rows[0];
 }

@@ -7,10 +7,11 @@ const { escapeIdentifier, escapeLiteral } = pg;
 
 /** Makes a database's roles and their memberships exactly what they should be. */
 export async function ensureRoles(client: pg.Client, database: DatabaseAccess, password: string | null): Promise<void> {
-  const { readersGroup, writers, readers } = database;
-  await ensureRole(client, readersGroup, { login: false, password: null });
+  const { readersGroup, writers, readers, shared } = database;
+  await ensureRole(client, readersGroup, { login: false, password: null, connections: -1 });
   for (const role of [...writers, ...readers]) {
-    await ensureRole(client, role, { login: true, password });
+    const connections = (isApp(role) ? undefined : shared?.connectionsOfPerson) ?? -1;
+    await ensureRole(client, role, { login: true, password, connections });
     await ensureSetting(client, role, 'log_min_messages', 'fatal');
     // A courtesy to people; what a reader cannot do is decided by grants alone.
     if (isReader(role)) await ensureSetting(client, role, 'default_transaction_read_only', 'on');
@@ -18,30 +19,33 @@ export async function ensureRoles(client: pg.Client, database: DatabaseAccess, p
   await ensureMemberships(client, database);
 }
 
+const isApp = (role: string) => role.startsWith('app_');
+
 interface RoleRow {
   ours: boolean;
+  rolconnlimit: number;
   rolcanlogin: boolean;
   rolpassword: string | null;
 }
 
 const READ_ROLE = `
-  select rolcanlogin, rolpassword,
+  select rolcanlogin, rolpassword, rolconnlimit,
     not (rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls)
-      and rolinherit and rolconnlimit = -1 and coalesce(rolvaliduntil = 'infinity', true) as ours
+      and rolinherit and coalesce(rolvaliduntil = 'infinity', true) as ours
   from pg_authid where rolname = $1`;
 
 async function ensureRole(
   client: pg.Client,
   name: string,
-  wanted: { login: boolean; password: string | null },
+  wanted: { login: boolean; password: string | null; connections: number },
 ): Promise<void> {
   const role = escapeIdentifier(name);
   const found = (await client.query<RoleRow>(READ_ROLE, [name])).rows[0];
   if (!found) await client.query(`create role ${role}`);
-  if (!found?.ours || found.rolcanlogin !== wanted.login) {
+  if (!found?.ours || found.rolcanlogin !== wanted.login || found.rolconnlimit !== wanted.connections) {
     await client.query(
       `alter role ${role} ${wanted.login ? 'login' : 'nologin'} inherit nosuperuser nocreatedb nocreaterole noreplication
-       nobypassrls connection limit -1 valid until 'infinity'`,
+       nobypassrls connection limit ${wanted.connections} valid until 'infinity'`,
     );
   }
   await ensurePassword(client, name, found?.rolpassword ?? null, wanted.password);

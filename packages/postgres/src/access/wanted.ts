@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { TENANT_ROLE_PATTERN } from '../server/spec.js';
+import type { TenantBounds } from '../tenants/bounds.js';
 
 /** Opens a superuser connection to a database, such as `(database) => connect(spec, database)`. */
 export type ConnectTo = (database: string) => Promise<pg.Client>;
@@ -24,6 +25,8 @@ export interface WantedAccess {
   roles: readonly WantedRole[];
   /** The password that every role shares under scram; null under peer, where roles have none. */
   backendPassword: string | null;
+  /** What each database may take where several tenants share the server; left out where one has it alone. */
+  shared?: TenantBounds;
 }
 
 /** A database with its roles sorted by what they may do. */
@@ -35,6 +38,8 @@ export interface DatabaseAccess {
   writers: string[];
   readers: string[];
   restricted: boolean;
+  /** Null: the server is this tenant's alone. */
+  shared: TenantBounds | null;
 }
 
 const TENANT_ROLE = new RegExp(TENANT_ROLE_PATTERN);
@@ -60,7 +65,7 @@ export function isTenantDatabase(name: string): boolean {
 /** The role that holds what a database's readers may read. */
 export const readersGroupOf = (database: string) => `readers_${database}`;
 
-function readDatabase({ name, owner, restricted }: WantedDatabase, { roles }: WantedAccess): DatabaseAccess {
+function readDatabase({ name, owner, restricted }: WantedDatabase, { roles, shared }: WantedAccess): DatabaseAccess {
   if (!isTenantDatabase(name)) {
     throw new Error(
       `"${name}" cannot be a tenant's database: use up to 54 lower-case letters, digits and underscores.`,
@@ -79,5 +84,6 @@ function readDatabase({ name, owner, restricted }: WantedDatabase, { roles }: Wa
     writers: names.filter(isWriter),
     readers: names.filter(isReader),
     restricted: restricted ?? false,
+    shared: shared ?? null,
   };
 }

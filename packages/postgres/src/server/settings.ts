@@ -29,7 +29,13 @@ export function settingsFor(plan: { memoryGiB: number; vcpu: number; nodes: numb
 }
 
 /** Settings that a major has not yet got are left out of its file. */
-const SINCE_MAJOR: Record<string, number> = { io_workers: 18, io_method: 18, io_max_concurrency: 18 };
+const SINCE_MAJOR: Record<string, number> = {
+  transaction_timeout: 17,
+  max_notify_queue_pages: 17,
+  io_workers: 18,
+  io_method: 18,
+  io_max_concurrency: 18,
+};
 
 /** What holds for every server, whatever its plan and settings say. */
 function fixedSettings(spec: ServerSpec): Record<string, string> {

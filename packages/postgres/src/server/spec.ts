@@ -32,6 +32,11 @@ export interface ServerSpec {
   logFile: string;
   settings: Record<string, string>;
   access: ServerAccess;
+  /**
+   * Memory that one process of the server may have for itself, shared memory and stack apart; whoever asks for more gets an error
+   * (53200). Not limited where it is left out, and on systems other than Linux.
+   */
+  privateMemoryMiB?: number;
 }
 
 // `all` would be everybody in pg_hba.conf, and names with pg_ are PostgreSQL's own.

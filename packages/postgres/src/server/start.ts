@@ -64,9 +64,8 @@ async function launch(spec: ServerSpec): Promise<ChildProcess> {
   await killProcesses(await orphansOf(spec.dataDirectory));
   const log = await openLog(spec.logFile, spec.os);
   try {
-    // On the command line nothing in a file or in ALTER SYSTEM can bring a TCP port back.
-    const args = ['-D', spec.dataDirectory, '-c', 'listen_addresses='];
-    const child = spawn(spec.release.binary('postgres'), args, {
+    const [program, ...args] = commandOf(spec);
+    const child = spawn(program, args, {
       ...asServerUser(spec.os),
       detached: true,
       stdio: ['ignore', log.fd, log.fd],
@@ -86,6 +85,17 @@ async function launch(spec: ServerSpec): Promise<ChildProcess> {
   } finally {
     await log.close();
   }
+}
+
+function commandOf(spec: ServerSpec): [string, ...string[]] {
+  // On the command line nothing in a file or in ALTER SYSTEM can bring a TCP port back.
+  const server: [string, ...string[]] = [
+    spec.release.binary('postgres'),
+    ...['-D', spec.dataDirectory, '-c', 'listen_addresses='],
+  ];
+  if (spec.privateMemoryMiB === undefined || process.platform !== 'linux') return server;
+  // The limit on data, not the one on all addresses: that one counts the stack too, and a stack that cannot grow is a crash.
+  return ['/bin/sh', '-c', 'ulimit -d "$0" && exec "$@"', String(spec.privateMemoryMiB * 1024), ...server];
 }
 
 async function logSize(spec: ServerSpec): Promise<number> {

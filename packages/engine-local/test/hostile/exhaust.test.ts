@@ -1,0 +1,166 @@
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually, GENEROUS } from '../support/home.js';
+import { codeOf, MAJORS, SharedCluster } from './tenants.js';
+
+/** Small enough for a test; what the usual ones are is data, and no test's business. */
+const BOUNDS = {
+  connections: 12,
+  connectionsOfPerson: 4,
+  privateMemoryMiB: 96,
+  memoryMiB: 180,
+  temporaryFilesOfProcessMiB: 16,
+  temporaryFilesMiB: 24,
+  transactionSeconds: 15,
+  statementSeconds: 10,
+  idleInTransactionSeconds: 5,
+  notificationQueueMiB: 4,
+  writtenMiB: 192,
+  writtenMiBPerMinute: 1,
+};
+/** Sessions that PostgreSQL ended at the keeper's word, and what a driver says that had nothing to hear it with. */
+const ENDED = /^(57P01|Connection terminated|read ECONNRESET|Client has encountered)/;
+const UNDO = `set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set work_mem = '2GB'; set temp_buffers = '1GB';`;
+
+describe.each(MAJORS)('a tenant of PostgreSQL %s that takes all it can', (major) => {
+  let cluster: SharedCluster;
+  /** Undoes what he can, then attacks; gives how that ended. */
+  const attack = async (sql: string, kind: 'app_rw' | 'app_ro' = 'app_rw') => {
+    const client = await cluster.session(cluster.hostile, kind);
+    await client.query(UNDO);
+    const code = await codeOf(client.query(sql));
+    await client.end().catch(() => undefined);
+    return code;
+  };
+  const sessions = (count: number, kind: 'app_rw' | 'p_rw' = 'app_rw') =>
+    Promise.allSettled(Array.from({ length: count }, () => cluster.session(cluster.hostile, kind)));
+  const opened = (all: PromiseSettledResult<pg.Client>[]) =>
+    all.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+  const end = (clients: pg.Client[]) => Promise.all(clients.map((client) => client.end().catch(() => undefined)));
+  beforeAll(async () => {
+    cluster = await SharedCluster.start(major, BOUNDS);
+    await cluster.as(cluster.hostile, 'app_rw', 'create table t (v text); create unlogged table u (v text)');
+  }, GENEROUS);
+  afterAll(() => cluster?.stop(), GENEROUS);
+
+  const bound = (name: string, run: () => Promise<void>) =>
+    test(
+      name,
+      async () => {
+        await run();
+        await cluster.checkVictim();
+      },
+      GENEROUS,
+    );
+
+  bound('has a share of the connections, and a person a share of that', async () => {
+    const people = opened(await sessions(6, 'p_rw'));
+    expect(people).toHaveLength(BOUNDS.connectionsOfPerson);
+    const all = await sessions(20);
+    expect(opened(all)).toHaveLength(BOUNDS.connections - BOUNDS.connectionsOfPerson);
+    const refused = all.find((result) => result.status === 'rejected');
+    expect(refused?.reason).toMatchObject({ code: '53300' });
+    await cluster.checkVictim();
+    await end([...people, ...opened(all)]);
+  });
+
+  bound('gets an error for memory beyond its share, and nothing crashes', async () => {
+    const [{ pid }] = (await cluster.asSuperuser(`select pg_postmaster_start_time()::text as pid`)) as [
+      { pid: string },
+    ];
+    const deep = `create or replace function deep(n int) returns int language plpgsql as $$ begin return deep(n + 1); end $$;`;
+    const attacks = [
+      `select length(repeat('x', 900000000))`,
+      `select length(array_agg(repeat('x', 1000) || i)::text) from generate_series(1, 1000000) i`,
+      `do $$ begin for i in 1..1000000 loop execute format('prepare p%s as select %L', i, repeat('x', 10000)); end loop; end $$`,
+      `${deep} do $$ declare k int := 4194304; begin
+         while k > 100 loop
+           begin execute format('prepare p_%s as select %L', (random() * 1e9)::int, repeat('x', k));
+           exception when out_of_memory then k := k / 2; end;
+         end loop;
+         perform deep(1); end $$`,
+    ];
+    for (const sql of attacks) expect(await attack(sql), sql).toMatch(/^(53200|54001|57P01)$/);
+    expect(await cluster.asSuperuser(`select pg_postmaster_start_time()::text as pid`)).toEqual([{ pid }]);
+  });
+
+  bound('loses a session when all together have too much memory', async () => {
+    const hold = `do $$ begin for i in 1..1000 loop execute format('prepare p%s as select %L', i, repeat('x', 8000)); end loop; end $$`;
+    const clients = opened(await sessions(6));
+    const codes = await Promise.all(clients.map((client) => codeOf(client.query(hold))));
+    await eventually('the end of a session', async () =>
+      (await Promise.all(clients.map((client) => codeOf(client.query('select 1'))))).some(
+        (code) => code !== 'accepted',
+      ),
+    );
+    expect(codes.filter((code) => code === '53200')).toEqual([]);
+    await end(clients);
+  });
+
+  bound('has a share of the temporary files, in one session and in all', async () => {
+    const sort = (mib: number) =>
+      `set work_mem = '64kB'; declare c cursor with hold for select repeat(i::text, 100) from generate_series(1, ${mib * 2000}) i order by 1`;
+    expect(await attack(sort(30))).toBe('53400');
+    expect(await attack('set temp_file_limit = -1')).toBe('42501');
+    const clients = opened(await sessions(6));
+    await Promise.all(clients.map((client) => codeOf(client.query(sort(8)))));
+    await eventually('the end of a session', async () =>
+      (await Promise.all(clients.map((client) => codeOf(client.query('select 1'))))).some(
+        (code) => code !== 'accepted',
+      ),
+    );
+    await end(clients);
+  });
+
+  bound('takes no locks that keep others out, not even as a reader', async () => {
+    const take = 'select count(pg_advisory_lock(i)) from generate_series(1, 200000) i; select pg_sleep(60)';
+    const attacks = Promise.all([attack(take, 'app_ro'), attack(take), attack(take)]);
+    for (let looks = 0; looks < 10; looks++) await cluster.checkVictim();
+    for (const code of await attacks) expect(code).toMatch(ENDED);
+  });
+
+  bound('keeps no transaction open and no statement running, whatever it sets', async () => {
+    const busy = async () => {
+      const client = await cluster.session(cluster.hostile, 'app_rw');
+      await client.query(`${UNDO} begin`);
+      for (;;) {
+        const code = await codeOf(client.query('select pg_sleep(1)'));
+        if (code !== 'accepted') return code;
+      }
+    };
+    const idle = async () => {
+      const client = await cluster.session(cluster.hostile, 'app_rw');
+      const ended = new Promise<string>((resolve) => client.once('end', () => resolve('57P01')));
+      await client.query(`${UNDO} begin`);
+      return ended;
+    };
+    const codes = await Promise.all([
+      attack('select pg_sleep(100000)'),
+      attack('do $$ begin loop perform 1; end loop; end $$'),
+      idle(),
+      busy(),
+    ]);
+    for (const code of codes) expect(code).toMatch(ENDED);
+  });
+
+  bound('does not fill the queue of notifications', async () => {
+    const listener = await cluster.session(cluster.hostile, 'app_rw');
+    await listener.query(`${UNDO} listen flood; begin; select 1`);
+    const flood = `do $$ begin for i in 1..100000 loop
+      perform pg_notify('flood', i || repeat('x', 7000)); if i % 100 = 0 then commit; end if;
+    end loop; end $$`;
+    expect(await attack(flood)).toMatch(ENDED);
+    await eventually('the queue is short again', async () => {
+      const rows = await cluster.asSuperuser('select pg_notification_queue_usage() as share');
+      return Number(rows[0]!.share) < 0.05;
+    });
+    await listener.end().catch(() => undefined);
+  });
+
+  bound('does not write without end', async () => {
+    const fill = `insert into t select repeat(md5(i::text), 60) from generate_series(1, 30000) i; truncate t`;
+    const writing = eventually('the end of the session', async () => ENDED.test(await attack(fill)));
+    await cluster.checkVictim();
+    await writing;
+  });
+});
