@@ -51,7 +51,17 @@ export function describeAddon(info: AddonInfo): string {
       'Storage Compliance Deadline',
       info.storageComplianceDeadline === null ? NONE : localTime(info.storageComplianceDeadline),
     ],
+    ...cleanupWindow(info),
   ]);
+}
+
+/** The way back to a writable database; said only while there is one to take. */
+function cleanupWindow({ cleanupWindowUntil, cleanupWindowAvailableAt }: AddonInfo): [string, string][] {
+  if (cleanupWindowUntil) return [['Clean-up Window', `Open until ${localTime(cleanupWindowUntil)}`]];
+  if (!cleanupWindowAvailableAt) return [];
+  const isDue = Date.parse(cleanupWindowAvailableAt) <= Date.now();
+  const from = isDue ? 'now' : `from ${localTime(cleanupWindowAvailableAt)} on`;
+  return [['Clean-up Window', `Can be opened ${from} (borealis-pg:storage:cleanup)`]];
 }
 
 function gibibytes(bytes: number, digits: number, digitsBelowOne: number): string {

@@ -118,11 +118,22 @@ describe('the add-on API', () => {
   test('info is an aligned list, and JSON with --json', async () => {
     const list = await run(api.url, ['borealis-pg:info', '-a', 'sushi']);
     expect(list.stdout).toContain('                 Add-on Name: borealis-pg-hex-12345\n');
+    expect(list.stdout).not.toContain('Clean-up');
     expect(list.stdout).toContain('                      Status: Provisioning\n');
     expect(list.stdout).toContain('                Storage Used: 0.008 GiB\n');
     expect(list.stdout).toContain('                  Created At: 2026-03-05T15:05:17.485+00:00\n');
     const json = await run(api.url, ['borealis-pg:info', '-a', 'sushi', '--json']);
     expect(JSON.parse(json.stdout)).toEqual(INFO);
+  });
+
+  test.each([
+    [{ cleanupWindowUntil: '2026-03-05T15:35:00.000Z' }, 'Open until 2026-03-05T15:35:00.000+00:00'],
+    [{ cleanupWindowAvailableAt: '2026-03-05T15:35:00.000Z' }, 'Can be opened now (borealis-pg:storage:cleanup)'],
+    [{ cleanupWindowAvailableAt: '2999-01-01T00:00:00.000Z' }, 'Can be opened from 2999-01-01T00:00:00.000+00:00 on'],
+  ])('info of a database that is over its limit tells of the clean-up window: %j', async (more, text) => {
+    api.answers.set(`GET ${RESOURCE}`, { status: 200, body: { ...INFO, ...more } });
+    const { stdout } = await run(api.url, ['borealis-pg:info', '-a', 'sushi']);
+    expect(stdout).toContain(`             Clean-up Window: ${text}`);
   });
 
   test.each([
