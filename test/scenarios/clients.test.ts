@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { PublishedPlugin } from '@borealis/plugin/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { appLog } from '../support/app-log.js';
 import { inCloudNativeImage, inDockerfile, launcher } from '../support/container.js';
 import { Installation } from '../support/installation.js';
 import { languages } from '../support/languages.js';
@@ -22,6 +24,58 @@ afterAll(() => installation.stop());
 
 const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
 const SAMPLE = resolve(import.meta.dirname, '../../packages/borealis/dist/sample-app/bundle.cjs');
+
+const plugin = (token: string, name = addonName) =>
+  new PublishedPlugin({ baseUrl: installation.environment.BOREALIS_PG_API_BASE_URL!, token, addonName: name });
+
+/** What the add-on API answers a person on a few of its routes. */
+async function statuses(token: string): Promise<number[]> {
+  const asked = plugin(token);
+  const answers = [await asked.info(), await asked.users(), await asked.integrations(), await asked.personalSshUsers()];
+  return answers.map(({ status }) => status);
+}
+
+const LET_IN = [200, 200, 200, 201];
+const UNKNOWN = [404, 404, 404, 404];
+
+scenario('owners and collaborators of any app that the add-on is attached to get in, and nobody else', async () => {
+  const guest = await installation.platform<{ token: string }>('POST', '/stand-in/users', {
+    email: 'guest@example.com',
+  });
+  const members = (app: string) => `/apps/${app}/collaborators`;
+  expect(await statuses(guest.token)).toEqual(UNKNOWN);
+  await installation.platform('POST', members('diner'), { user: 'guest@example.com' });
+  expect(await statuses(guest.token)).toEqual(LET_IN);
+
+  await installation.platform('POST', '/apps', { name: 'guests-own' }, guest.token);
+  await installation.platform('POST', '/addon-attachments', { addon: addonName, app: 'guests-own' }, guest.token);
+  await installation.platform('DELETE', `${members('diner')}/guest@example.com`);
+  expect(await statuses(guest.token)).toEqual(LET_IN);
+  await installation.platform('DELETE', '/apps/guests-own', undefined, guest.token);
+  expect(await statuses(guest.token)).toEqual(UNKNOWN);
+
+  await installation.platform('POST', '/apps', { name: 'second' });
+  await installation.platform('POST', '/addon-attachments', { addon: addonName, app: 'second' });
+  await installation.platform('POST', members('second'), { user: 'guest@example.com' });
+  expect(await statuses(guest.token)).toEqual(LET_IN);
+  await installation.platform('DELETE', `${members('second')}/guest@example.com`);
+  expect(await statuses(guest.token)).toEqual(UNKNOWN);
+});
+
+scenario('a renamed add-on is found under its new name at once, and under the old one no more', async () => {
+  const token = installation.environment.HEROKU_API_KEY!;
+  const path = `/apps/diner/addons/${addonName}`;
+  await installation.platform('PATCH', path, { name: 'renamed-diner' });
+  expect((await plugin(token).info()).status).toBe(404);
+  const info = await plugin(token, 'renamed-diner').info();
+  expect([info.status, (info.json as { addonName: string }).addonName]).toEqual([200, 'renamed-diner']);
+  await plugin(token, 'renamed-diner').personalSshUsers();
+  await until('the new name in the log', async () =>
+    /source=renamed-diner event=personal-ssh-user-configured/.test(await appLog(installation, 'diner')),
+  );
+  await installation.platform('PATCH', '/apps/diner/addons/renamed-diner', { name: addonName });
+  expect((await plugin(token).info()).status).toBe(200);
+});
 
 scenario('a dyno’s tunnel comes back by itself after its ssh was killed, and the app goes on', async () => {
   const slug = mkdtempSync(join(tmpdir(), 'slug-'));

@@ -33,6 +33,8 @@ export class FakePlatform {
   /** Every request gets this status when it is set. */
   outage: number | null = null;
   logOutage = false;
+  /** Runs before each answer, with the path that was asked for. */
+  beforeAnswer: (path: string) => void = () => {};
   /** Lines are taken only after this. */
   logDelay: Promise<void> = Promise.resolve();
   #minted = 0;
@@ -62,6 +64,7 @@ export class FakePlatform {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     this.requests.push(`${request.method} ${request.url}`);
+    this.beforeAnswer(request.url ?? '');
     if (request.url === '/logs') await this.logDelay;
     const [status, body] =
       this.outage && request.url !== '/logs'
