@@ -14,10 +14,11 @@ import { scenario } from '../support/scenario.js';
 import { until } from '../support/until.js';
 
 let installation: Installation;
+let addonName: string;
 
 beforeAll(async () => {
   installation = await Installation.start();
-  await installation.createAddon('diner');
+  addonName = (await installation.createAddon('diner')).name;
 });
 
 afterAll(() => installation.stop());
