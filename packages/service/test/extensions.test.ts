@@ -74,10 +74,10 @@ test('what cannot be done is told with what can, and leaves no event', async () 
 });
 
 test('a schema in the way is told apart from an extension that is there; a database that recovers is told as such', async () => {
-  const { harness, install, list } = await database();
+  const { harness, install, list, remove } = await database();
   const failing = (error: EngineError) => {
     harness.engine.before = (what) => {
-      if (what === 'installExtension') throw error;
+      if (what === 'installExtension' || what === 'removeExtension') throw error;
     };
   };
   failing(new EngineError('exists', 'taken'));
@@ -85,6 +85,8 @@ test('a schema in the way is told apart from an extension that is there; a datab
     status: 409,
     body: { reason: 'The extension "cube" needs a schema of its own, whose name is taken in this database.' },
   });
+  failing(new EngineError('conflict', 'restricted'));
+  expect([(await install('cube')).status, (await remove('cube')).status]).toEqual([403, 403]);
   failing(new EngineError('not_ready', 'recovering'));
   expect((await install('cube')).status).toBe(503);
   failing(new EngineError('internal', 'broken'));

@@ -57,6 +57,7 @@ export class Extensions {
 
   async #whyNot({ cluster_id, database_name }: Addon, name: string, error: EngineError): Promise<Error> {
     const { code, details } = error;
+    if (code === 'conflict') return new AppError('writeAccessRevoked', {}, { cause: error });
     if (code === 'dependencies')
       return new AppError('extensionDependencies', { name, needed: details.join(', ') }, { dependencies: details });
     if (code !== 'unsupported' && code !== 'exists') return error;
@@ -69,6 +70,7 @@ export class Extensions {
 }
 
 function removalRefusal(name: string, error: EngineError): Error {
+  if (error.code === 'conflict') return new AppError('writeAccessRevoked', {}, { cause: error });
   if (error.code === 'not_found') return new AppError('noExtension', { name });
   if (error.code === 'dependents')
     return new AppError('extensionDependents', { name, others: error.details.join(', ') });
