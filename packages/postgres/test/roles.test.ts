@@ -80,6 +80,8 @@ describe.each(majors)('roles of PostgreSQL %s', (major) => {
       `select lo_import('/etc/passwd')`,
       `select pg_logical_emit_message(false, 'a', 'b')`,
       `select pg_logical_emit_message(true, 'a', 'b'::bytea)`,
+      `select pg_create_physical_replication_slot('s')`,
+      `select pg_import_system_collations('pg_catalog')`,
       `set role ${OWNER}`,
       "copy t from program 'echo 1'",
     ];
@@ -92,6 +94,15 @@ describe.each(majors)('roles of PostgreSQL %s', (major) => {
     for (const role of [OWNER, 'p_rw_b', 'di_rw_c']) {
       await run(role, `select lo_from_bytea(0, 'x'), pg_logical_emit_message(false, 'a', 'b')`);
     }
+  });
+
+  it('lets all writers and readers use at once a large object that a person makes', async () => {
+    await run('p_rw_b', `select lo_from_bytea(900, 'one')`);
+    for (const role of ROLES)
+      expect((await run(role, `select convert_from(lo_get(900), 'UTF8') as text`)).rows).toEqual([{ text: 'one' }]);
+    for (const role of READERS) await refused(role, `${FORCE} select lo_unlink(900)`);
+    await refused(OWNER, 'set lo_compat_privileges = off');
+    await run(OWNER, `select lo_put(900, 0, 'two'), lo_unlink(900)`);
   });
 
   it('lets the app and readers use at once what a person makes', async () => {

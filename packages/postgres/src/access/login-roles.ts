@@ -13,6 +13,8 @@ export async function ensureRoles(client: pg.Client, database: DatabaseAccess, p
     const connections = (isApp(role) ? undefined : shared?.connectionsOfPerson) ?? -1;
     await ensureRole(client, role, { login: true, password, connections });
     await ensureSetting(client, role, 'log_min_messages', 'fatal');
+    // Large objects have no default rights: so all of a database's roles read them, and its writers write them, whoever made them.
+    await ensureSetting(client, role, 'lo_compat_privileges', 'on');
     // A courtesy to people; what a reader cannot do is decided by grants alone.
     if (isReader(role)) await ensureSetting(client, role, 'default_transaction_read_only', 'on');
   }
