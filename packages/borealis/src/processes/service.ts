@@ -16,6 +16,8 @@ await runProcess(async () => {
   const socket = keeperSocket(config.home);
   const database = await requestControlDatabase(socket);
   const atLabel = pausesFrom(process.env.BOREALIS_PAUSE_DIRECTORY);
+  // Tests make it small: nobody fills ten gibibytes for one.
+  const storage = process.env.BOREALIS_STORAGE_POLICY;
   const service = await createService({
     database: { ...database, password: database.password.reveal(), max: POOL_SIZE },
     engine: createEngineClient(socket),
@@ -34,6 +36,7 @@ await runProcess(async () => {
       rotation: config.rotation,
       smtpUrl: new Secret(config.smtpUrl ?? `smtp://127.0.0.1:${config.mailPort}`),
       mailFrom: config.mailFrom,
+      ...(storage ? { storage: JSON.parse(storage) } : {}),
       operatorToken: new Secret(credentials.operatorToken),
     },
     log: openLog(config.home, 'service'),

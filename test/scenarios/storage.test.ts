@@ -1,0 +1,114 @@
+import { parseConnInfo } from '@borealis/contract';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { ApiError, Installation } from '../support/installation.js';
+import { scenario } from '../support/scenario.js';
+import { connectThrough, query } from '../support/sql.js';
+import { appTunnelUser, type OpenTunnel, openTunnel, throughPort } from '../support/tunnel.js';
+import { until } from '../support/until.js';
+
+const MIB = 2 ** 20;
+/** A limit of 24 MiB that is looked at all the time; an empty database takes about 8. */
+const POLICY = { limitBytes: 24 * MIB, grace: 5, tick: 0.5, look: { shortest: 0.5, longest: 0.5, speed: 1 } };
+
+let installation: Installation;
+let tunnel: OpenTunnel;
+let addon: { id: string; name: string };
+let url: string;
+
+beforeAll(async () => {
+  installation = await Installation.start({ env: { BOREALIS_STORAGE_POLICY: JSON.stringify(POLICY) } });
+  await installation.platform('POST', '/apps', { name: 'hoard' });
+  const wanted = { attachment: {}, config: {}, plan: { name: 'borealis-pg:dev' } };
+  addon = await installation.platform('POST', '/apps/hoard/addons', wanted);
+  await installation.untilProvisioned(addon.id);
+  const config = await installation.config('hoard');
+  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
+  const target = { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
+  tunnel = await openTunnel(appTunnelUser(config), target);
+  url = throughPort(config.DATABASE_URL!, tunnel.localPort);
+});
+
+afterAll(async () => {
+  await tunnel?.close();
+  await installation.stop();
+});
+
+interface Info {
+  status: string;
+  dbStorageMaxBytes: number;
+  dbStorageUsageBytes: number;
+  storageComplianceStatus: string;
+  storageComplianceDeadline: string | null;
+}
+
+const resource = (path = '') => `/heroku/resources/${addon.name}${path}`;
+const info = () => installation.addonApi<Info>('GET', resource());
+const sql = <T extends object>(text: string) => query<T & Record<string, unknown>>(url, caFile(), text);
+const caFile = () => installation.environment.BOREALIS_CA_FILE!;
+const dbUser = (enableWriteAccess: boolean) =>
+  installation.addonApi<{ dbUsername: string }>('POST', resource('/personal-db-users'), { enableWriteAccess });
+
+const reached = (wanted: string) =>
+  until(
+    `the storage to be ${wanted}`,
+    async () => {
+      const { storageComplianceStatus, status } = await info();
+      return storageComplianceStatus === wanted && status === 'available';
+    },
+    60,
+  );
+
+async function subjects(): Promise<string[]> {
+  const mails = await installation.platform<{ to: string[]; subject: string }[]>('GET', '/stand-in/mail');
+  expect(mails.every(({ to }) => to.join() === 'dev@example.com')).toBe(true);
+  return mails.map(({ subject }) => subject.replace(addon.name, 'IT'));
+}
+
+async function loggedEvents(): Promise<string[]> {
+  const session = await installation.platform<{ logplex_url: string }>('POST', '/apps/hoard/log-sessions', {});
+  const text = await (await fetch(session.logplex_url)).text();
+  return [...text.matchAll(/ event=(db-(?:storage|write)\S+)(?:.* reason=(\S+))?/g)].map(([, type, reason]) =>
+    reason ? `${type} ${reason}` : type!,
+  );
+}
+
+scenario(
+  'a database over its limit is warned about by e-mail, then read-only, cleaned up in its window, and written to again',
+  async () => {
+    const session = await connectThrough(url, caFile());
+    await session.query('create table kept (id int)');
+    await session.query('insert into kept values (1)');
+    await session.query('create table filling as select repeat(md5(i::text), 30) from generate_series(1, 20000) i');
+    expect((await info()).dbStorageUsageBytes).toBeGreaterThan(24 * MIB);
+    expect((await info()).dbStorageMaxBytes).toBe(24 * MIB);
+    await reached('restricted');
+    await session.end().catch(() => {});
+    expect(await sql('select id from kept')).toEqual([{ id: 1 }]);
+    for (const attempt of [
+      'insert into kept values (2)',
+      'set default_transaction_read_only = off; insert into kept values (2)',
+      'drop table filling',
+      'create table more (id int)',
+      'create temp table more (id int)',
+    ])
+      await expect(sql(attempt), attempt).rejects.toThrow(/permission denied|must be owner/);
+    await expect(dbUser(true)).rejects.toThrow(ApiError);
+    await expect(dbUser(true)).rejects.toThrow(/403.*larger plan.*clean-up window/);
+    expect((await dbUser(false)).dbUsername).toMatch(/^p_ro_/);
+    const { until: end } = await installation.addonApi<{ until: string }>('POST', resource('/cleanup-window'));
+    expect(Date.parse(end)).toBeGreaterThan(Date.now());
+    await sql('drop table filling');
+    await reached('ok');
+    await sql('insert into kept values (2)');
+    expect(await sql('select id from kept order by id')).toEqual([{ id: 1 }, { id: 2 }]);
+    await until('the events in the log of the app', async () => (await loggedEvents()).length === 4, 60);
+    expect(await loggedEvents()).toEqual([
+      'db-storage-limit-violated',
+      'db-write-access-revoked deadline',
+      'db-write-access-restored clean-up-window',
+      'db-storage-limit-violation-resolved',
+    ]);
+    await until('the e-mails', async () => (await subjects()).length === 2, 60);
+    expect((await subjects()).sort()).toEqual(['IT can only be read now', 'IT is over its storage limit']);
+  },
+);
