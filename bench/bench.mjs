@@ -9,12 +9,13 @@ import { memory } from './measures/memory.mjs';
 import { pgbench } from './measures/pgbench.mjs';
 import { provision } from './measures/provision.mjs';
 import { restriction } from './measures/restriction.mjs';
+import { rotation } from './measures/rotation.mjs';
 import { tunnel } from './measures/tunnel.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { renderPage, renderResults } from './report.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../docs/benchmarks.md');
-const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, memory };
+const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, memory };
 
 const say = (line) => console.error(line);
 const now = () => new Date().toISOString().slice(0, 16);

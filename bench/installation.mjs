@@ -44,18 +44,50 @@ export class Installation {
   }
 
   /** Calls the platform as its first user. */
-  async #call(method, path, body) {
-    const response = await fetch(`${this.#environment.PLATFORM_URL}${path}`, {
+  #call(method, path, body) {
+    return this.#request(this.#environment.PLATFORM_URL, this.#environment.HEROKU_API_KEY, method, path, body);
+  }
+
+  async #request(base, token, method, path, body) {
+    const response = await fetch(`${base}${path}`, {
       method,
       headers: {
         accept: 'application/vnd.heroku+json; version=3',
-        authorization: `Bearer ${this.#environment.HEROKU_API_KEY}`,
+        authorization: `Bearer ${token}`,
         ...(body && { 'content-type': 'application/json' }),
       },
       ...(body && { body: JSON.stringify(body) }),
     });
     if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}.`);
-    return response.json();
+    const text = await response.text();
+    return text === '' ? null : JSON.parse(text);
+  }
+
+  /** A new person who may use the app, with a read-only password of his own. */
+  async admitPerson({ app, name }, email) {
+    const { token } = await this.#call('POST', '/stand-in/users', { email });
+    await this.#call('POST', `/apps/${app}/collaborators`, { user: email });
+    const path = `/heroku/resources/${name}/personal-db-users`;
+    await this.#request(this.#environment.ADDON_API_URL, token, 'POST', path, { enableWriteAccess: false });
+  }
+
+  /** Rotates the app's credentials; seconds until the config vars carry the new ones. */
+  async rotate({ app, id }) {
+    const { operatorToken } = JSON.parse(await readFile(join(this.home, 'credentials.json'), 'utf8'));
+    const url = async () => (await this.#call('GET', `/apps/${app}/config-vars`)).DATABASE_URL;
+    const before = await url();
+    const start = performance.now();
+    await this.#request(this.#environment.ADDON_API_URL, operatorToken, 'POST', `/operator/addons/${id}/rotate`);
+    await until('the new config vars', async () => (await url()) !== before);
+    return (performance.now() - start) / 1000;
+  }
+
+  /** Resets all credentials; seconds until it is answered. */
+  async reset({ name }) {
+    const start = performance.now();
+    const path = `/heroku/resources/${name}/db-users/credentials`;
+    await this.#request(this.#environment.ADDON_API_URL, this.#environment.HEROKU_API_KEY, 'DELETE', path);
+    return (performance.now() - start) / 1000;
   }
 
   /** Makes an app with a database. Returns both names, and the seconds from request to provisioned. */
@@ -65,7 +97,7 @@ export class Installation {
     const app = `bench-${this.#apps}`;
     await this.#call('POST', '/apps', { name: app });
     const start = performance.now();
-    const { id } = await this.#call('POST', `/apps/${app}/addons`, {
+    const { id, name } = await this.#call('POST', `/apps/${app}/addons`, {
       attachment: {},
       config: {},
       plan: { name: plan },
@@ -78,7 +110,7 @@ export class Installation {
     const seconds = (performance.now() - start) / 1000;
     const cluster = (await this.clusters()).find((name) => !before.includes(name));
     this.untouched.push(cluster);
-    return { app, cluster, seconds };
+    return { app, id, name, cluster, seconds };
   }
 
   /** The tunnel and the login of a database, out of the config vars of its app. */

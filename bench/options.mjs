@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const MEASURES = ['provision', 'tunnel', 'pgbench', 'connect', 'copy', 'restriction', 'memory'];
+export const MEASURES = ['provision', 'tunnel', 'pgbench', 'connect', 'copy', 'restriction', 'rotation', 'memory'];
 
 const FULL = {
   rounds: 3,
@@ -10,6 +10,7 @@ const FULL = {
   tunnels: 15,
   provisions: 5,
   tables: 1000,
+  persons: 100,
   clusters: 20,
   sessions: 100,
   idleTunnels: 20,
@@ -25,6 +26,7 @@ const QUICK = {
   tunnels: 3,
   provisions: 1,
   tables: 50,
+  persons: 2,
   clusters: 2,
   sessions: 10,
   idleTunnels: 4,
