@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ApiError, Installation } from '../support/installation.js';
+import { kill9 } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
 import { appTunnelUser, type OpenTunnel, openTunnel, throughPort } from '../support/tunnel.js';
@@ -8,7 +10,13 @@ import { until } from '../support/until.js';
 
 const MIB = 2 ** 20;
 /** A limit of 24 MiB that is looked at all the time; an empty database takes about 8. */
-const POLICY = { limitBytes: 24 * MIB, grace: 5, tick: 0.5, look: { shortest: 0.5, longest: 0.5, speed: 1 } };
+const POLICY = {
+  limitBytes: 24 * MIB,
+  grace: 5,
+  windowEvery: 1,
+  tick: 0.5,
+  look: { shortest: 0.5, longest: 0.5, speed: 1 },
+};
 
 let installation: Installation;
 let tunnel: OpenTunnel;
@@ -112,3 +120,33 @@ scenario(
     expect((await subjects()).sort()).toEqual(['IT can only be read now', 'IT is over its storage limit']);
   },
 );
+
+/** Kills service and keeper again and again while something is under way. */
+async function underFire<T>(work: Promise<T>): Promise<T> {
+  let isOver = false;
+  const firing = (async () => {
+    for (let shots = 0; shots < 4 && !isOver; shots++) {
+      for (const name of ['service', 'keeper'] as const) kill9(await until(name, () => installation.pid(name)));
+      await sleep(1_000);
+    }
+  })();
+  const result = await work.finally(() => {
+    isOver = true;
+  });
+  await firing;
+  return result;
+}
+
+scenario.full('a restriction and its end come about though service and keeper are killed again and again', async () => {
+  await until('it to be writable', async () => (await sql('create table filling (t text)')) !== undefined, 60);
+  // In small pieces: the restriction may come before the last of them and refuse it.
+  for (let n = 0; n < 10; n++)
+    await sql('insert into filling select repeat(md5(i::text), 30) from generate_series(1, 5000) i').catch(() => {});
+  await underFire(reached('restricted'));
+  await expect(sql('insert into kept values (3)')).rejects.toThrow(/permission denied|must be owner/);
+  await until('the window', () => installation.addonApi('POST', resource('/cleanup-window')).then(() => true), 60);
+  await until('the table to be gone', async () => (await sql('drop table if exists filling')) !== undefined, 60);
+  await underFire(reached('ok'));
+  await sql('insert into kept values (3)');
+  expect(await sql('select id from kept order by id')).toEqual([{ id: 1 }, { id: 2 }, { id: 3 }]);
+});
