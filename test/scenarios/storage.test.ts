@@ -12,7 +12,7 @@ const MIB = 2 ** 20;
 /** A limit of 24 MiB that is looked at all the time; an empty database takes about 8. */
 const POLICY = {
   limitBytes: 24 * MIB,
-  grace: 5,
+  grace: 10,
   windowEvery: 1,
   tick: 0.5,
   look: { shortest: 0.5, longest: 0.5, speed: 1 },
