@@ -368,6 +368,7 @@ describe('one session, by itself', () => {
         channel: client,
         client,
         claim,
+        verifier: verifierDigest('of no password'),
         target: 'primary',
         place,
         backend,
