@@ -6,6 +6,7 @@ import { describeMachine, load, nativeCrypto } from './machine.mjs';
 import { connect } from './measures/connect.mjs';
 import { copy } from './measures/copy.mjs';
 import { memory } from './measures/memory.mjs';
+import { neighbour } from './measures/neighbour.mjs';
 import { pgbench } from './measures/pgbench.mjs';
 import { provision } from './measures/provision.mjs';
 import { restriction } from './measures/restriction.mjs';
@@ -15,7 +16,7 @@ import { HELP, readOptions } from './options.mjs';
 import { renderPage, renderResults } from './report.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../docs/benchmarks.md');
-const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, memory };
+const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, neighbour, memory };
 
 const say = (line) => console.error(line);
 const now = () => new Date().toISOString().slice(0, 16);

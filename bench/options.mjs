@@ -1,6 +1,16 @@
 import { parseArgs } from 'node:util';
 
-export const MEASURES = ['provision', 'tunnel', 'pgbench', 'connect', 'copy', 'restriction', 'rotation', 'memory'];
+export const MEASURES = [
+  'provision',
+  'tunnel',
+  'pgbench',
+  'connect',
+  'copy',
+  'restriction',
+  'rotation',
+  'neighbour',
+  'memory',
+];
 
 const FULL = {
   rounds: 3,
