@@ -94,7 +94,6 @@ export function attacks({ victim, hostile }: SharedCluster, pid: number): Record
       'select pg_current_logfile()',
       'select pg_ls_logdir()',
       'select * from pg_shmem_allocations',
-      `select pg_log_backend_memory_contexts(${pid})`,
     ),
     write: [
       ...denied(

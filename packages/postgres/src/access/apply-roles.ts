@@ -4,7 +4,7 @@ import { openExtensions } from '../extensions/open.js';
 import { isRestricted, liftRestriction, restrict } from '../restriction/restrict.js';
 import { hideNeighbours } from '../tenants/hide-neighbours.js';
 import { ensureDatabase, lockServiceDatabases } from './databases.js';
-import { closeRoles, dropRoles } from './drop-roles.js';
+import { closeRoles, dropRoles, LOCK_NOT_AVAILABLE } from './drop-roles.js';
 import { grantAccess } from './grants.js';
 import { ensureRoles } from './login-roles.js';
 import { guardReadOnly, guardWritingFunctions } from './read-only.js';
@@ -14,7 +14,10 @@ import { type ConnectTo, type DatabaseAccess, readWanted, type WantedAccess } fr
 export type { ConnectTo, WantedAccess } from './wanted.js';
 
 export interface ApplyResult {
-  /** Roles that nobody can use any more, but whose objects other sessions hold locked: they go with a later call. */
+  /**
+   * Roles that nobody can use any more, but whose objects other sessions hold locked, and databases of a shared server whose tenant
+   * does that: a later call sees to them.
+   */
   pending: string[];
 }
 
@@ -40,17 +43,19 @@ export async function applyRoles(
       wanted.roles.map(({ name }) => name),
     );
     forgetOthers(applied, databases);
+    const locked: string[] = [];
     for (const database of databases) {
       const description = JSON.stringify([database, wanted.backendPassword]);
       if (applied.get(database.name) === description) continue;
       applied.delete(database.name);
       await ensureDatabase(service, database);
-      await withDatabase(connectTo, database.name, (client) =>
+      const done = await withDatabase(connectTo, database.name, (client) =>
         applyDatabase(service, client, database, wanted.backendPassword),
       );
-      applied.set(database.name, description);
+      if (done) applied.set(database.name, description);
+      else locked.push(database.name);
     }
-    return { pending: await dropRoles(service, connectTo, databases, unwanted) };
+    return { pending: [...locked, ...(await dropRoles(service, connectTo, databases, unwanted))] };
   });
 }
 
@@ -60,23 +65,40 @@ function forgetOthers(applied: AppliedDatabases, databases: readonly DatabaseAcc
   for (const name of applied.keys()) if (!names.has(name)) applied.delete(name);
 }
 
+/** False when its tenant keeps it from being done by locks. */
 async function applyDatabase(
   service: pg.Client,
   client: pg.Client,
   database: DatabaseAccess,
   backendPassword: string | null,
-): Promise<void> {
+): Promise<boolean> {
   if (!database.restricted) await liftRestriction(service, client, database);
   const restricted = await isRestricted(service, client);
-  await inTransaction(client, async () => {
-    await ensureRoles(client, database, backendPassword);
-    await guardReadOnly(client, database);
-    await refuseDeniedExtensions(client);
-    if (database.shared) await hideNeighbours(client);
-    if (restricted) return;
-    await guardWritingFunctions(client, database.owner);
-    await grantAccess(client, database);
-    await openExtensions(client, database);
-  });
+  const grant = () =>
+    inTransaction(client, async () => {
+      await ensureRoles(client, database, backendPassword);
+      await guardReadOnly(client, database);
+      await refuseDeniedExtensions(client);
+      if (database.shared) await hideNeighbours(client);
+      if (restricted) return;
+      await guardWritingFunctions(client, database.owner);
+      await grantAccess(client, database);
+      await openExtensions(client, database);
+    });
+  const done =
+    database.shared && !database.restricted ? await unlessLocked(client, grant) : await grant().then(() => true);
   if (database.restricted) await restrict(service, client, database);
+  return done;
+}
+
+/** A tenant who holds what is his locked must not keep the others on the server from being applied. */
+async function unlessLocked(client: pg.Client, work: () => Promise<void>): Promise<boolean> {
+  await client.query(`set lock_timeout = '2s'`);
+  try {
+    await work();
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code !== LOCK_NOT_AVAILABLE) throw error;
+    return false;
+  }
 }

@@ -54,7 +54,7 @@ export async function dropRoles(
   return pending;
 }
 
-const LOCK_NOT_AVAILABLE = '55P03';
+export const LOCK_NOT_AVAILABLE = '55P03';
 
 async function dropRole(
   service: pg.Client,
