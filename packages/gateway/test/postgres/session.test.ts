@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { type Duplex, PassThrough, Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { verifierDigest } from '@borealis/contract';
 import type pg from 'pg';
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -360,7 +361,7 @@ describe('one session, by itself', () => {
     ]);
     const place = places.of('primary');
     const backend = await openBackend(place, startUp, new AbortController().signal);
-    const tunnel = { id: 'one', user: house.config.tunnelUsers[0]!, address: '127.0.0.1' };
+    const tunnel = { id: 'one', user: house.config.tunnelUsers[0]!, address: '127.0.0.1', fingerprint: 'SHA256:none' };
     const refused: string[] = [];
     const session = new Session({
       ...{
