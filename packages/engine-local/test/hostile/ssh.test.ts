@@ -26,7 +26,7 @@ describe.each(MAJORS)('a hostile tenant of PostgreSQL %s, by SSH', (major) => {
   }
 
   /** What a request on the connection comes to: `opened`, or `refused`, also when the connection ends instead. */
-  function outcome(client: ssh2.Client, ask: (done: (error?: Error) => void) => void): Promise<string> {
+  function outcome(client: ssh2.Client, ask: (done: (error?: Error | null) => void) => void): Promise<string> {
     return new Promise((resolve) => {
       client.once('close', () => resolve('refused'));
       ask((error) => resolve(error ? 'refused' : 'opened'));
@@ -79,7 +79,7 @@ describe.each(MAJORS)('a hostile tenant of PostgreSQL %s, by SSH', (major) => {
   });
 
   attack('gets no shell, command, subsystem or port', async () => {
-    const asks: ((client: ssh2.Client, done: (error?: Error) => void) => void)[] = [
+    const asks: ((client: ssh2.Client, done: (error?: Error | null) => void) => void)[] = [
       (client, done) => client.shell((error) => done(error)),
       (client, done) => client.exec('id', (error) => done(error)),
       (client, done) => client.sftp((error) => done(error)),
