@@ -20,7 +20,8 @@ const BOUNDS = {
 };
 /** Sessions that PostgreSQL ended at the keeper's word, and what a driver says that had nothing to hear it with. */
 const ENDED = /^(57P01|Connection terminated|read ECONNRESET|Client has encountered)/;
-const UNDO = `set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set work_mem = '2GB'; set temp_buffers = '1GB';`;
+const UNDO = `set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; set work_mem = '2GB'; set temp_buffers = '1GB';
+  select set_config(name, '0', false) from pg_settings where name = 'transaction_timeout';`;
 
 describe.each(MAJORS)('a tenant of PostgreSQL %s that takes all it can', (major) => {
   let cluster: SharedCluster;
