@@ -147,6 +147,32 @@ test('the end of a former tunnel that is told late does not end what was issued 
   expect(await validity(pool)).toEqual([720]);
 });
 
+test('events of several tenants and a change by one of them do not wait for each other', async () => {
+  const harness = await start();
+  const { service, engine, pool } = harness;
+  const [one, two] = [await availableAddon(harness, { plan: 'dev' }), await availableAddon(harness, { plan: 'dev' })];
+  const { take } = await loops(harness);
+  const { sshUsername } = (await call(service, one.token, 'POST', `${one.name}/personal-ssh-users`)).json();
+  const app = engine.access.tunnelUsers.find(({ label }) => label === two.id)!.username;
+  engine.log.push(
+    tunnel(harness, 'tunnel-destroyed', { kind: 'personal', username: sshUsername } as never),
+    tunnel(harness, 'tunnel-created', { username: app, tunnelId: 't2' } as never),
+  );
+  const request = await pool.connect();
+  try {
+    await request.query('begin');
+    await request.query('select from addon where id = $1 for update', [two.id]);
+    const taken = take().catch((error: Error) => error.message);
+    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await until(async () => (await pool.query(waits)).rowCount === 1, 'the events to wait for the request');
+    await request.query('update cluster set access_revision = access_revision + 1');
+    await request.query('commit');
+    expect(await taken).toBe(2);
+  } finally {
+    request.release(true);
+  }
+});
+
 test('a log that is out holds nothing up; lines wait for it in their order', async () => {
   const harness = await start();
   const { service, platform, engine, pool } = harness;

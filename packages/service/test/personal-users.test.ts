@@ -109,6 +109,21 @@ test('after twelve hours credentials end, and so do the sessions that they opene
   expect(platform.addons.get(id)!.state).toBe('provisioned');
 });
 
+test('sessions end in time while the platform is out and a new authorization waits to be taken up', async () => {
+  const harness = await start();
+  const { service, platform, engine, pool } = harness;
+  const { id, name, token } = await availableAddon(harness);
+  const username = await ssh(harness, token, name);
+  await pool.query(`update oauth_token set state = 'dead'`);
+  const again = { ...provisionRequest(platform), uuid: id, name };
+  expect((await provision(service, again)).statusCode).toBe(202);
+  expect((await pool.query('select state from oauth_token')).rows).toEqual([{ state: 'granted' }]);
+  platform.outage = 503;
+  await later(pool, 12 * 60 + 1);
+  await service.strands.step(id);
+  expect(engine.closed).toEqual([expect.objectContaining({ tunnelUsers: [username] })]);
+});
+
 test('what expires while the sessions of others are being ended has its own sessions ended too', async () => {
   const harness = await start();
   const { service, platform, engine, pool } = harness;

@@ -189,6 +189,48 @@ test('a reset within an overlap leaves none of the three sets but the newest', a
   expect(appKeys(harness)).toHaveLength(1);
 });
 
+test('a reset within an overlap whose document the engine has, though nobody noted it, comes to its end', async () => {
+  const harness = await start();
+  const addon = await availableAddon(harness);
+  await age(harness, 'due_at', 1);
+  await settle(harness, addon.id);
+  // What is left when the service dies after the engine took the document, or the cluster was recovering just then.
+  await harness.pool.query('update cluster set applied_revision = applied_revision - 1');
+  const answer = await reset(harness, addon);
+  expect(answer.statusCode).toBe(200);
+  expect([await state(harness), writer(harness).verifiers.length]).toEqual(['waiting', 1]);
+});
+
+test.each([
+  ['applyAccess', 'announceCredentials', 'due_at', 1],
+  ['credentialUse', 'endFormerCredentials', 'announced_at', 73],
+] as const)(
+  'an engine that fails in %s during %s never keeps the add-on from being served',
+  async (what, label, column, hours) => {
+    const harness = await start();
+    const { engine, service } = harness;
+    const { id } = await availableAddon(harness);
+    await age(harness, 'due_at', 1);
+    if (label === 'endFormerCredentials') await settle(harness, id);
+    await age(harness, column, hours);
+    await stepTo(service, id, label);
+    engine.before = (name) => {
+      if (name === what) throw new Error('broken');
+    };
+    const ran: string[] = [];
+    for (let tries = 0; tries < 12; tries++) {
+      const result = await service.strands.step(id);
+      ran.push(`${result!.label} ${result!.outcome}`);
+      expect(await service.strands.describe(id)).toMatchObject({ parked: false });
+    }
+    expect(ran.slice(0, 2)).toEqual([`${label} go`, 'serve nap']);
+    engine.before = () => {};
+    await age(harness, 'due_at', 0);
+    await settle(harness, id);
+    expect(await state(harness)).toBe(label === 'endFormerCredentials' ? 'waiting' : 'overlap');
+  },
+);
+
 test('while a reset is under way it is not started again, and nobody gets credentials', async () => {
   const harness = await start();
   const addon = await availableAddon(harness);

@@ -24,13 +24,14 @@ export async function serve(work: AddonWork, id: string) {
     if (leaving.length > 0) return await closeLeaving(work, id, leaving);
     if (await isWriteAccessChanged(work.db, id))
       return nap(0, {}, (db) => confirmWriteAccess(db, id, work.storagePolicy));
-    await work.grants.exchange(id);
     const expired = await expiredCredentials(work.db, id);
     if (expired.length > 0) return await closeExpired(work, id, expired);
     const renewal = await dueWork(work.db, id, work.rotation);
     if (renewal === 'make') return go('makeNextCredentials');
-    if (renewal === 'announce') return go('announceCredentials');
     if (renewal === 'end' && (await canEnd(work, id))) return go('endFormerCredentials');
+    // After all that must not wait for a platform that is out.
+    await work.grants.exchange(id);
+    if (renewal === 'announce') return go('announceCredentials');
     const next = await secondsToNextExpiry(work.db, id);
     const renewalIn = await secondsToWork(work.db, id, work.rotation);
     return nap(Math.min(next ?? IDLE_SECONDS, renewalIn ?? IDLE_SECONDS, IDLE_SECONDS));

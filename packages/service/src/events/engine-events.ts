@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { EventType, PrincipalKind } from '@borealis/contract';
 import type { Engine, EngineEvent } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
+import { bumpRevision } from '../access/revision.js';
 import type { ControlDatabase, Transaction } from '../database.js';
 import { addonOf } from './addon-of.js';
 import { type ClusterEventType, recordEvent } from './event-log.js';
@@ -27,8 +28,13 @@ export class EngineEvents {
     const { events, cursor } = page;
     if (cursor === null || cursor === before) return 0;
     await this.db.transaction(async (tx) => {
-      for (const event of events) await this.#write(tx, event);
+      const changed = new Set<string>();
+      for (const event of events) {
+        const addonId = await this.#write(tx, event);
+        if (addonId !== null) changed.add(addonId);
+      }
       await moveCursor(tx, cursor);
+      await this.#renewAccess(tx, changed);
     });
     for (const event of events) this.onTaken(event);
     return events.length;
@@ -39,19 +45,25 @@ export class EngineEvents {
     return row?.cursor ?? null;
   }
 
-  async #write(tx: Transaction, event: EngineEvent): Promise<void> {
+  /** The add-on whose access document the event changes; null when it changes none. */
+  async #write(tx: Transaction, event: EngineEvent): Promise<string | null> {
     const addonId = await addonOf(tx, event);
-    if (addonId === null) return;
+    if (addonId === null) return null;
     const isNew = await recordEvent(tx.sql, { addonId, ...describe(event) });
-    if (isNew) await this.#follow(tx, addonId, event);
+    return isNew && (await follow(tx, addonId, event)) ? addonId : null;
   }
 
-  async #follow(tx: Transaction, addonId: string, event: EngineEvent): Promise<void> {
-    let changed = false;
-    if (event.type === 'tunnel-created') changed = await tunnelOpened(tx, addonId, event);
-    if (event.type === 'tunnel-destroyed') changed = await tunnelClosed(tx, addonId, event);
-    if (changed) await this.strands.signal(tx.client, addonId, 'access');
+  // When every add-on of the page is locked: tenants share a cluster, and whoever holds its row must not wait for an add-on's.
+  async #renewAccess(tx: Transaction, addonIds: Set<string>): Promise<void> {
+    for (const id of addonIds) await this.strands.signal(tx.client, id, 'access');
+    for (const id of addonIds) await bumpRevision(tx.sql, id);
   }
+}
+
+async function follow(tx: Transaction, addonId: string, event: EngineEvent): Promise<boolean> {
+  if (event.type === 'tunnel-created') return tunnelOpened(tx, addonId, event);
+  if (event.type === 'tunnel-destroyed') return tunnelClosed(tx, addonId, event);
+  return false;
 }
 
 async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {

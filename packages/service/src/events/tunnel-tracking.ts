@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import { personalName } from '../access/access-document.js';
 import { PERSONAL_HOURS } from '../access/personal-users.js';
-import { bumpRevision } from '../access/revision.js';
 import { lockAddon } from '../addons/addon-store.js';
 import type { Transaction } from '../database.js';
 import type { TunnelEvent } from './tunnel-key.js';
@@ -11,7 +10,7 @@ export const GRACE_MINUTES = 10;
 
 const LOOKS_PERSONAL = personalName('', 'ssh');
 
-/** Notes a person's tunnel: while it is open, credentials are valid up to their hard limit. True when validity changed. */
+/** Notes a person's tunnel: while it is open, credentials are valid up to their hard limit. True when the caller has to bump the revision. */
 export async function tunnelOpened(tx: Transaction, addonId: string, event: TunnelEvent): Promise<boolean> {
   if (event.kind !== 'personal') return false;
   await tx.sql
@@ -27,7 +26,7 @@ export async function tunnelOpened(tx: Transaction, addonId: string, event: Tunn
   return setValidity(tx, addonId, suffixOf(event.username), null);
 }
 
-/** Forgets a person's tunnel; after the last one credentials end in ten minutes. True when validity changed. */
+/** Forgets a person's tunnel; after the last one credentials end in ten minutes. True when the caller has to bump the revision. */
 export async function tunnelClosed(tx: Transaction, addonId: string, event: TunnelEvent): Promise<boolean> {
   if (event.kind !== 'personal') return false;
   await tx.sql
@@ -47,7 +46,6 @@ export async function tunnelClosed(tx: Transaction, addonId: string, event: Tunn
 const suffixOf = (username: string) => username.slice(LOOKS_PERSONAL.length);
 
 async function setValidity(tx: Transaction, addonId: string, suffix: string, closedAt: Date | null): Promise<boolean> {
-  // The add-on's row first, as everywhere: revision and credentials change together.
   if (!(await lockAddon(tx, addonId))) return false;
   const until = closedAt
     ? sql<Date>`least(hard_limit, ${closedAt}::timestamptz + ${GRACE_MINUTES} * interval '1 minute')`
@@ -65,7 +63,5 @@ async function setValidity(tx: Transaction, addonId: string, suffix: string, clo
       e.selectFrom('personal_user').select('id').where('addon_id', '=', addonId).where('suffix', '=', suffix),
     )
     .executeTakeFirst();
-  if (changed.numUpdatedRows === 0n) return false;
-  await bumpRevision(tx.sql, addonId);
-  return true;
+  return changed.numUpdatedRows > 0n;
 }

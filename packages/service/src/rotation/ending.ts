@@ -18,6 +18,9 @@ export async function canEnd(work: AddonWork, id: string): Promise<boolean> {
   return fingerprints.length === 0 && verifierDigests.length === 0;
 }
 
+/** After an engine that did not end them: meanwhile the add-on is served. */
+const RETRY_SECONDS = 5;
+
 /** Refuses the former credentials, ends what they opened, and forgets them, in this order. */
 export async function endFormerCredentials(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
@@ -28,10 +31,17 @@ export async function endFormerCredentials(work: AddonWork, id: string) {
   });
   const rotation = await findRotation(work.db, id);
   if (rotation?.state !== 'ending') return go('serve');
-  await work.publisher.publishLatest(addon.cluster_id);
-  const persons = rotation.kind === 'reset' ? await personalNames(work.db, id) : { tunnelUsers: [], roles: [] };
-  const credentials = await formerInUse(work, addon);
-  await work.engine.closeSessions(addon.cluster_id, { ...persons, credentials });
+  try {
+    await work.publisher.publishLatest(addon.cluster_id);
+    const persons = rotation.kind === 'reset' ? await personalNames(work.db, id) : { tunnelUsers: [], roles: [] };
+    const credentials = await formerInUse(work, addon);
+    await work.engine.closeSessions(addon.cluster_id, { ...persons, credentials });
+  } catch (error) {
+    work.log.warn({ addon: id, err: error }, 'former credentials could not be ended yet');
+    return go('serve', {}, async (client) => {
+      await setRotation({ sql: queriesOn(client) }, id, { dueIn: RETRY_SECONDS }, ['ending']);
+    });
+  }
   return go('serve', {}, (client) => forgetFormer(client, id, work.rotation.every));
 }
 

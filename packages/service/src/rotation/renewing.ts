@@ -10,7 +10,7 @@ import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
 import { findRotation, setRotation } from './rotation-store.js';
 
-/** After a platform that did not take the new config vars. */
+/** After an engine that could not let the new credentials in, or a platform that did not take the new config vars. */
 const RETRY_SECONDS = 60;
 
 /**
@@ -42,20 +42,17 @@ async function endAtOnce(client: ClientBase, id: string): Promise<void> {
     .execute();
 }
 
-/** Puts the next credentials into the config vars. A platform that does not take them is asked again later; both sets stay live. */
+/** Puts the next credentials into the config vars. Whatever fails is tried again later; both sets stay live, and the add-on is served. */
 export async function announceCredentials(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
   const rotation = await findRotation(work.db, id);
   if (rotation?.state !== 'announcing') return go('serve');
-  await work.publisher.publishLatest(addon.cluster_id);
   try {
+    await work.publisher.publishLatest(addon.cluster_id);
     const vars = await currentConfigVars(work, addon);
     await work.grants.call(id, (token) => work.platform.patchConfig(token, id, vars));
   } catch (error) {
-    work.log.warn(
-      { addon: id, err: error },
-      'renewed credentials could not be given to the platform; the old ones stay',
-    );
+    work.log.warn({ addon: id, err: error }, 'renewed credentials could not be announced yet; the old ones stay');
     return go('serve', {}, async (client) => {
       await setRotation({ sql: queriesOn(client) }, id, { dueIn: RETRY_SECONDS }, ['announcing']);
     });

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Strands } from '@borealis/strands';
+import { bumpRevision } from '../access/revision.js';
 import { type Addon, findAddon, lockAddon } from '../addons/addon-store.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
@@ -37,6 +38,8 @@ export class RotationRequests {
       // Wherever a rotation stands: what it was about to announce may be known already, so that is made anew too.
       await setRotation(tx, addonId, { kind: 'reset', state: 'requested' });
       await this.strands().signal(tx.client, addonId, 'rotate');
+      // An overlap ends here, and with it what the access document lists.
+      await bumpRevision(tx.sql, addonId);
     });
     const end = Date.now() + PATIENCE_MS;
     while (Date.now() < end && (await findAddon(this.db, addonId))?.status === RESET) await sleep(100);

@@ -46,7 +46,7 @@ export async function dueWork(db: ControlDatabase, addonId: string, times: Rotat
   if (!row) return null;
   if (row.state === 'requested' || (row.state === 'waiting' && row.isDue)) return 'make';
   if (row.state === 'announcing') return row.isDue ? 'announce' : null;
-  if (row.state === 'ending' || (row.state === 'overlap' && row.isOver)) return 'end';
+  if ((row.state === 'ending' && row.isDue) || (row.state === 'overlap' && row.isOver)) return 'end';
   return null;
 }
 

@@ -1,4 +1,5 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { parseVerifier } from '@borealis/contract';
 import {
   type ClusterAccess,
@@ -61,6 +62,8 @@ export class FakeEngine implements Engine {
     await this.before('applyAccess');
     const found = this.clusters.get(id);
     if (found?.phase !== 'ready') throw new EngineError('not_ready', 'The cluster cannot take it.');
+    if (access.revision === found.accessRevision && !isDeepStrictEqual(access, found.access))
+      throw new EngineError('conflict', `Revision ${access.revision} has another content.`);
     if (access.revision <= found.accessRevision) return;
     this.counts.applied++;
     Object.assign(found, { access, accessRevision: access.revision });
