@@ -72,7 +72,8 @@ test('the config vars lead to the cluster: two ports, two roles, one tunnel', as
   });
   const { access } = engine;
   expect(access.tunnelUsers.map((user) => user.username)).toEqual([info.SSH_USERNAME]);
-  expect(access.databases).toEqual([{ name: info.POSTGRES_DB_NAME, owner: info.POSTGRES_WRITER_USERNAME }]);
+  const database = { name: info.POSTGRES_DB_NAME, owner: info.POSTGRES_WRITER_USERNAME, restricted: false };
+  expect(access.databases).toEqual([database]);
   expect(access.roles.map((role) => role.name)).toEqual([info.POSTGRES_WRITER_USERNAME, info.POSTGRES_READER_USERNAME]);
 });
 
