@@ -183,6 +183,28 @@ scenario('borealis-pg:run gives a shell command the tunnel, and tells an SQL err
   expect(failed.stderr).toContain('nonsense');
 });
 
+scenario(
+  'borealis-pg:extensions installs what is needed, lists and removes, and says what stands in the way',
+  async () => {
+    const install = ['borealis-pg:extensions:install', 'earthdistance', '-a', 'udon', '-o', 'LEDGER'];
+    await refused(install, /needs extensions that are not installed: cube\. .*--recursive/);
+    const installed = await ok(...install, '--recursive');
+    expect(installed.stdout).toMatch(
+      /^- earthdistance \(version: \S+, schema: \S+\)\n- cube \(version: \S+, schema: \S+\)\n$/,
+    );
+    expect(installed.stderr).toContain('Installing Postgres extension earthdistance for add-on udon-ledger... done');
+    const listed = await ok('borealis-pg:extensions', '-o', 'udon-ledger');
+    for (const line of installed.stdout.trim().split('\n')) expect(listed.stdout).toContain(line);
+    const cube = ['-d', 'select cube_dim(cube(1, 2)) as dimensions', '-f', 'json'];
+    const used = await ok('borealis-pg:run', '-a', 'udon', '-o', 'LEDGER', ...cube);
+    expect(JSON.parse(used.stdout)).toEqual([{ dimensions: 1 }]);
+
+    const remove = (name: string) => ['borealis-pg:extensions:remove', name, '-a', 'udon', '-o', 'LEDGER'];
+    await refused([...remove('cube'), '--confirm', 'cube'], /earthdistance/);
+    await ok(...remove('earthdistance'), '--confirm', 'earthdistance');
+  },
+);
+
 scenario('borealis-pg:integrations lets a service in with the values that it prints, until it is removed', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'etl-'));
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'ETL service', '-f', join(directory, 'key')]);
