@@ -2,11 +2,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { IntegrationRegistered } from '@borealis/contract';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type DataIntegrations, type IntegrationRegistered, parseConnInfo } from '@borealis/contract';
 import { PublishedPlugin, type RecordedAnswer } from '@borealis/plugin/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { appLog } from '../support/app-log.js';
 import { Installation } from '../support/installation.js';
+import { kill9 } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
 import { appTunnelUser, openTunnel, SshFiles, type TunnelUser, throughPort } from '../support/tunnel.js';
@@ -209,4 +211,49 @@ scenario.withTools('paramiko, which most data services use, gets in with each ty
     client.kill('SIGKILL');
     files.remove();
   }
+});
+
+/**
+ * Kills the service so many milliseconds after a request was sent, and waits until it is back. Returns the answer; null when it
+ * was lost.
+ */
+async function killedIn(milliseconds: number, ask: () => Promise<RecordedAnswer>): Promise<RecordedAnswer | null> {
+  const pid = installation.pid('service');
+  const answer = ask().catch(() => null);
+  await sleep(milliseconds);
+  kill9(pid);
+  await answer;
+  const health = `${installation.environment.ADDON_API_URL}/health`;
+  await until('the service to be back', async () => (await fetch(health)).ok);
+  return answer;
+}
+
+scenario.full('the service killed in the middle of registrations and removals leaves nothing half done', async () => {
+  const { publicKey } = keyPair('killed', '-t', 'ed25519');
+  const register = () => plugin().registerIntegration('killed', publicKey, true);
+  const config = await installation.config('warehouse');
+  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
+  const target = { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
+  const own = await openTunnel(appTunnelUser(config), target);
+  const roles = () =>
+    query<{ rolname: string }>(
+      throughPort(config.DATABASE_URL!, own.localPort),
+      ca(),
+      `select rolname from pg_roles where rolname like 'di\\_rw\\_killed'`,
+    );
+  // From before the request was read to after it was answered, however slow the machine is.
+  for (const pause of [0, 20, 40, 80, 160, 320, 640, 1280]) {
+    const first = await killedIn(pause, register);
+    // Whoever was told is registered; whoever was not may ask again, unless all was done but the telling.
+    expect(first?.status ?? 201).toBe(201);
+    expect(first ? [409] : [201, 409]).toContain((await register()).status);
+    expect(await roles()).toHaveLength(1);
+    const removal = await killedIn(pause, () => plugin().removeIntegration('killed'));
+    expect(removal?.status ?? 200).toBe(200);
+    expect(removal ? [404] : [200, 404]).toContain((await plugin().removeIntegration('killed')).status);
+    await until('its role to be gone', async () => (await roles()).length === 0);
+  }
+  const { integrations } = (await plugin().integrations()).json as DataIntegrations;
+  expect(integrations.map(({ name }) => name)).not.toContain('killed');
+  await own.close();
 });
