@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ApiError, Installation } from '../support/installation.js';
+import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
 import { kill9 } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
@@ -19,6 +20,7 @@ const POLICY = {
 };
 
 let installation: Installation;
+let cli: Cli;
 let tunnel: OpenTunnel;
 let addon: { id: string; name: string };
 let url: string;
@@ -34,9 +36,11 @@ beforeAll(async () => {
   const target = { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
   tunnel = await openTunnel(appTunnelUser(config), target);
   url = throughPort(config.DATABASE_URL!, tunnel.localPort);
-});
+  cli = await cliFor(installation);
+}, 300_000);
 
 afterAll(async () => {
+  cli?.remove();
   await tunnel?.close();
   await installation.stop();
 });
@@ -55,6 +59,12 @@ const sql = <T extends object>(text: string) => query<T & Record<string, unknown
 const caFile = () => installation.environment.BOREALIS_CA_FILE!;
 const dbUser = (enableWriteAccess: boolean) =>
   installation.addonApi<{ dbUsername: string }>('POST', resource('/personal-db-users'), { enableWriteAccess });
+
+async function heroku(...args: string[]): Promise<CliResult> {
+  const result = await cli.run(...args);
+  expect(result.code, `heroku ${args.join(' ')}: ${result.stdout}${result.stderr}`).toBe(0);
+  return result;
+}
 
 const reached = (wanted: string) =>
   until(
@@ -103,10 +113,21 @@ scenario(
     await expect(dbUser(true)).rejects.toThrow(ApiError);
     await expect(dbUser(true)).rejects.toThrow(/403.*larger plan.*clean-up window/);
     expect((await dbUser(false)).dbUsername).toMatch(/^p_ro_/);
-    const { until: end } = await installation.addonApi<{ until: string }>('POST', resource('/cleanup-window'));
+    expect((await heroku('borealis-pg:info', '-o', addon.name)).stdout).toMatch(
+      /Clean-up Window: Can be opened now \(borealis-pg:storage:cleanup\)/,
+    );
+    const cleanup = ['borealis-pg:storage:cleanup', '-a', 'hoard'];
+    expect((await heroku(...cleanup)).stdout).toMatch(/^The database can be written to until \S/);
+    // Asked again, it is the same window.
+    const { until: end } = JSON.parse((await heroku(...cleanup, '--json')).stdout) as { until: string };
     expect(Date.parse(end)).toBeGreaterThan(Date.now());
     await sql('drop table filling');
     await reached('ok');
+    const late = await cli.run(...cleanup);
+    expect([late.code, late.stderr.replace(/\s+(›\s+)?/g, ' ')]).toEqual([
+      2,
+      expect.stringMatching(/The database can be written to/),
+    ]);
     await sql('insert into kept values (2)');
     expect(await sql('select id from kept order by id')).toEqual([{ id: 1 }, { id: 2 }]);
     await until('the events in the log of the app', async () => (await loggedEvents()).length === 4, 60);
