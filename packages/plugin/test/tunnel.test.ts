@@ -3,13 +3,14 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from '../../../test/support/tunnel.js';
 import Run from '../src/commands/borealis-pg/run.js';
 import { ApiServer } from './support/api-server.js';
 import { Cli, run, until } from './support/cli.js';
 import { hasPsql, postgresBin } from './support/commands.js';
 import { layOutHeroku, RESOURCE, REVOKE } from './support/heroku.js';
 import { runHere } from './support/in-process.js';
-import { DATABASE_HOST, freePort, PASSWORD, Postgres } from './support/postgres.js';
+import { DATABASE_HOST, PASSWORD, Postgres } from './support/postgres.js';
 import { SshServer } from './support/ssh-server.js';
 
 const bin = postgresBin();
@@ -29,7 +30,8 @@ describe.skipIf(bin === undefined)('through a tunnel (needs a PostgreSQL server 
   });
   beforeEach(async () => {
     ssh = new SshServer(DATABASE_HOST, () => postgres.port);
-    await ssh.start();
+    // Ports that no connection's near end can take while the server is away.
+    await ssh.start(await freePort());
     port = await freePort();
     api.requests.length = 0;
     layOutHeroku(api);
