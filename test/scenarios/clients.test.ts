@@ -103,9 +103,9 @@ scenario('a dyno’s tunnel comes back by itself after its ssh was killed, and t
   });
   const answers = () => output.split('\n').filter((line) => line.startsWith('ok ')).length;
   await until('the app to query', () => answers() >= 2);
+  const app = processes().find(({ parent, command }) => parent === dyno.pid && command.includes('loop.cjs'))!.pid;
   const tunnels = () => {
     const rows = processes();
-    const app = rows.find(({ parent, command }) => parent === dyno.pid && command.includes('loop.cjs'))?.pid;
     const supervisors = rows.filter(({ command }) => command.includes(' supervise ') && command.endsWith(` ${app}`));
     return rows.filter(
       ({ parent, command }) => command.startsWith('ssh ') && supervisors.some(({ pid }) => pid === parent),

@@ -1,8 +1,9 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { until } from './until.js';
 
 const BUILDPACK = resolve(import.meta.dirname, '../../packages/buildpack');
 
@@ -24,13 +25,17 @@ async function runIn(
   return (await promisify(execFile)(start[0]!, start.slice(1), { cwd: folder, env })).stdout;
 }
 
+const isTunnel = (name: string) => name.startsWith('tunnel.');
+
 async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'image-'));
   try {
     return await work(folder);
   } finally {
-    // The tunnel may just be removing its own files.
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+    // An image has a network of its own; here the tunnel has to be gone before the next one can have its port.
+    const tunnels = join(folder, '.borealis-pg');
+    await until('the tunnel to end', () => !existsSync(tunnels) || !readdirSync(tunnels).some(isTunnel));
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { guardSlug } from './dyno-guard.js';
+import { endLeftovers } from './dyno-leftovers.js';
 import { fillSlug, makeSlug, removeSlug } from './dyno-slug.js';
 import { ensureDynoUser } from './dyno-user.js';
 import { Failure } from './failure.js';
@@ -51,7 +52,9 @@ export async function runDyno(platform: PlatformClient, request: DynoRequest): P
       ...(user ?? {}),
     });
     guard.watch(child);
-    return await finished(child);
+    const result = await finished(child);
+    await endLeftovers(child.pid, slug);
+    return result;
   } finally {
     removeSlug(slug);
     guard.end();

@@ -62,3 +62,13 @@ test('when we are killed, the dyno ends and nothing of it stays', async () => {
   await expect.poll(() => isAlive(pid, startTime), { timeout: 20_000 }).toBe(false);
   await expect.poll(() => readdirSync(temporary), { timeout: 20_000 }).toEqual([]);
 });
+
+test('a dyno takes along what its command left, and has ended when its tunnels are closed', async () => {
+  const supervisor =
+    'mkdir -p "$HOME"/.borealis-pg/tunnel.x; echo $$ > "$HOME"/.borealis-pg/tunnel.x/pid; echo "supervisor $$."; sleep 2';
+  const { cli, text } = await dyno(`setsid bash -c '${supervisor}' & sleep 600 & echo "sleep $!."; sleep 0.5`);
+  const said = (name: string) => Number(new RegExp(`${name} (\\d+)\\.`).exec(text())?.[1]);
+  await expect.poll(() => said('supervisor') + said('sleep'), { timeout: 20_000 }).not.toBeNaN();
+  expect(await once(cli, 'exit')).toEqual([0, null]);
+  for (const name of ['supervisor', 'sleep']) expect(() => process.kill(said(name), 0)).toThrow();
+});

@@ -5,6 +5,7 @@ export * from './gateway-config.js';
 export * from './gateway-control.js';
 export * from './logplex.js';
 export * from './names.js';
+export * from './openssh-key.js';
 export * from './partner-api.js';
 export * from './plans.js';
 export * from './platform-api.js';

@@ -1,14 +1,14 @@
 import { formatVerifier, makeVerifier } from '@borealis/contract';
 import type { ClusterAccess } from '@borealis/engine';
-import ssh2 from 'ssh2';
 import { expect, test } from 'vitest';
+import { sshKey } from '../../../test/support/ssh-key.js';
 import { checkAccess } from '../src/cluster/access-check.js';
 
 const password = await makeVerifier('one-password');
 const verifier = formatVerifier(password);
 const sibling = formatVerifier(await makeVerifier('another', password));
 const stranger = formatVerifier(await makeVerifier('another'));
-const key = ssh2.utils.generateKeyPairSync('ed25519').public;
+const key = sshKey().public;
 
 function document(change: Partial<ClusterAccess> = {}): ClusterAccess {
   const role = { database: 'one', verifiers: [verifier], validUntil: null };

@@ -1,7 +1,7 @@
 import { chown, mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { formatVerifier, makeVerifier } from '@borealis/contract';
-import ssh2 from 'ssh2';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { sshKey } from '../../../test/support/ssh-key.js';
 import { closedParent } from '../src/home/home.js';
 import { runtimeDirectory } from '../src/home/paths.js';
 import { GENEROUS, isRoot, SPEC, temporaryDirectory, untilReady } from './support/home.js';
@@ -47,7 +47,7 @@ test.skipIf(closed)(
     expect(gateway!.port).toBeGreaterThanOrEqual(33_000);
     expect((await stat(home)).mode & 0o777).toBe(0o700);
 
-    const key = ssh2.utils.generateKeyPairSync('ed25519');
+    const key = sshKey();
     const who = { user: 'app_rw_plain', password: 'Pa55wordOfTheApp', database: 'plain' };
     const verifiers = [formatVerifier(await makeVerifier(who.password))];
     const owner = { kind: 'app' as const, label: 'x', database: who.database, roles: [who.user], validUntil: null };

@@ -2,8 +2,8 @@ import { formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/cont
 import type { ClusterAccess, Engine, EngineEvent } from '@borealis/engine';
 import { cacheDirectory } from '@borealis/postgres';
 import { pino } from 'pino';
-import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sshKey } from '../../../test/support/ssh-key.js';
 import { type Keeper, startKeeper } from '../src/keeper.js';
 import { createEngineClient } from '../src/rpc/client.js';
 import { eventually, GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
@@ -13,8 +13,8 @@ import { openTunnel, queryThrough } from './support/tunnel.js';
 // 13 needs user maps with every role by name, from 16 on they hold a pattern.
 const MAJORS: PostgresMajor[] =
   process.env.BOREALIS_TEST === 'full' ? ['13', '14', '15', '16', '17', '18'] : ['13', '16'];
-const KEY = ssh2.utils.generateKeyPairSync('ed25519');
-const OTHER_KEY = ssh2.utils.generateKeyPairSync('ed25519');
+const KEY = sshKey();
+const OTHER_KEY = sshKey();
 const APP = { user: 'app_rw_tunnel', password: 'Pa55wordOfTheApp', database: 'tunnel' };
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;

@@ -33,12 +33,14 @@ proxy.on('connect', (request: IncomingMessage, client: Socket) => {
   headers.push(request.headers);
   client.on('error', () => {});
   if (request.headers['proxy-authorization'] !== CREDENTIALS)
-    return client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+    // Nothing reads from this client any more, so its end would never be seen.
+    return client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', () => client.destroySoon());
   const server = connect(portOf(secureApi), '127.0.0.1', () => {
     client.write('HTTP/1.1 200 OK\r\n\r\n');
     client.pipe(server).pipe(client);
   });
   server.on('error', () => client.destroy());
+  client.on('close', () => server.destroy());
 });
 const seen: string[] = [];
 const headers: IncomingMessage['headers'][] = [];

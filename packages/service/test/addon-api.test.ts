@@ -1,5 +1,5 @@
+import { makeSshKeyPair } from '@borealis/contract';
 import { expect, test } from 'vitest';
-import { makeSshKeyPair } from '../src/openssh-key.js';
 import {
   addPerson,
   availableAddon,

@@ -1,6 +1,6 @@
+import { makeSshKeyPair } from '@borealis/contract';
 import { EngineError } from '@borealis/engine';
 import { expect, test } from 'vitest';
-import { makeSshKeyPair } from '../src/openssh-key.js';
 import { passwordFits } from './support/fake-engine.js';
 import {
   addPerson,

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
+import { makeSshKeyPair } from '@borealis/contract';
 import { expect, test } from 'vitest';
 import { checkPublicKey } from '../src/integrations/public-key.js';
-import { makeSshKeyPair } from '../src/openssh-key.js';
 
 const uint32 = (value: number) =>
   Buffer.from([value >>> 24, value >>> 16, value >>> 8, value].map((byte) => byte & 255));

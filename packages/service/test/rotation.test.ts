@@ -1,6 +1,5 @@
-import { parseConnInfo, parseVerifier, verifierDigest } from '@borealis/contract';
+import { keyFingerprint, parseConnInfo, parseVerifier, verifierDigest } from '@borealis/contract';
 import { expect, test } from 'vitest';
-import { keyFingerprint } from '../src/openssh-key.js';
 import { availableAddon, call, type Harness, OPERATOR, stepTo, useService } from './support/harness.js';
 
 const start = useService();

@@ -1,20 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
+import { sshKey } from '../../../../test/support/ssh-key.js';
 
 const { Server, utils } = ssh2;
 
-/** A pair of keys. ssh2 1.17 now and then writes one that it cannot read itself: then another. */
-function keyPair(): { private: string; public: string } {
-  for (;;) {
-    const pair = utils.generateKeyPairSync('ed25519');
-    if (![pair.private, pair.public].some((key) => utils.parseKey(key) instanceof Error)) return pair;
-  }
-}
-
 /** The far end of a tunnel: takes one user with one key and answers each line on a forwarded connection with the host asked for. */
 export class SshServer {
-  readonly clientKey = keyPair();
-  readonly #hostKey = keyPair();
+  readonly clientKey = sshKey();
+  readonly #hostKey = sshKey();
   readonly user: string;
   port = 0;
   /** Logins that succeeded, ever. */

@@ -1,4 +1,4 @@
-import { Secret } from '@borealis/contract';
+import { makeSshKeyPair, Secret } from '@borealis/contract';
 import ssh2 from 'ssh2';
 
 export interface HostKeys {
@@ -10,15 +10,17 @@ export interface HostKeys {
 
 /** Makes the keys by which a gateway proves itself for the cluster's life. */
 export function generateHostKeys(): HostKeys {
-  const ed25519 = ssh2.utils.generateKeyPairSync('ed25519');
+  const ed25519 = makeSshKeyPair();
   const ecdsa = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
-  for (const pair of [ed25519, ecdsa]) assertSound(pair);
-  return { privateKeys: [new Secret(ed25519.private), new Secret(ecdsa.private)], publicKey: ed25519.public.trim() };
+  const privateKeys = [ed25519.privateKey, new Secret(ecdsa.private)];
+  assertSound(privateKeys[0]!, ed25519.publicKey);
+  assertSound(privateKeys[1]!, ecdsa.public);
+  return { privateKeys, publicKey: ed25519.publicKey };
 }
 
 /** These keys stand in other companies' forms for years: one that cannot be read back must never be handed out. */
-function assertSound(pair: { private: string; public: string }): void {
-  const parsed = ssh2.utils.parseKey(pair.private);
-  if (parsed instanceof Error || parsed.getPublicSSH().toString('base64') !== pair.public.split(' ')[1])
+function assertSound(privateKey: Secret, publicKey: string): void {
+  const parsed = ssh2.utils.parseKey(privateKey.reveal());
+  if (parsed instanceof Error || parsed.getPublicSSH().toString('base64') !== publicKey.split(' ')[1])
     throw new Error('BUG: a generated SSH host key cannot be read back');
 }

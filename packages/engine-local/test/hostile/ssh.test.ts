@@ -3,6 +3,7 @@ import { createConnection } from 'node:net';
 import { clusterHosts } from '@borealis/contract';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { sshKey } from '../../../../test/support/ssh-key.js';
 import { GENEROUS } from '../support/home.js';
 import { codeOf, MAJORS, SharedCluster } from './tenants.js';
 
@@ -50,7 +51,7 @@ describe.each(MAJORS)('a hostile tenant of PostgreSQL %s, by SSH', (major) => {
       [hostile.username, victim.key.private],
       ['root', hostile.key.private],
       ['borealis', hostile.key.private],
-      [hostile.username, ssh2.utils.generateKeyPairSync('ed25519').private],
+      [hostile.username, sshKey().private],
     ];
     for (const [username, key] of pairs)
       expect(await codeOf(cluster.openTunnel(username, key)), username).not.toBe('accepted');

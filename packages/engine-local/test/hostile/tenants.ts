@@ -3,7 +3,7 @@ import type { ClusterAccess, DatabaseSpec, Engine, GatewayEndpoint, RoleSpec } f
 import { cacheDirectory, type TenantBounds } from '@borealis/postgres';
 import pg from 'pg';
 import { pino } from 'pino';
-import ssh2 from 'ssh2';
+import { sshKey } from '../../../../test/support/ssh-key.js';
 import { type Keeper, startKeeper } from '../../src/keeper.js';
 import { gatewayBundle, SPEC, temporaryDirectory, untilReady } from '../support/home.js';
 import { queryDirectly } from '../support/superuser.js';
@@ -18,7 +18,7 @@ export type Kind = (typeof KINDS)[number];
 
 /** One tenant: a database, four roles, an SSH user, and what it needs to come in. */
 export class Tenant {
-  readonly key = ssh2.utils.generateKeyPairSync('ed25519');
+  readonly key = sshKey();
   readonly database: string;
   readonly username: string;
   readonly password: string;

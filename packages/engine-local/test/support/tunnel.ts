@@ -5,6 +5,7 @@ import type { GatewayEndpoint } from '@borealis/engine';
 import type { Clients } from '@borealis/engine/conformance';
 import pg from 'pg';
 import ssh2 from 'ssh2';
+import { sshKey } from '../../../../test/support/ssh-key.js';
 
 /** One SSH connection to a gateway with a local port in front, as a client's own tunnel has it. */
 export interface OpenTunnel {
@@ -47,7 +48,7 @@ export async function openTunnel(
 
 /** The suite's clients: ssh2 and pg. */
 export const clients: Clients = {
-  makeKey: () => ssh2.utils.generateKeyPairSync('ed25519'),
+  makeKey: sshKey,
   async enter({ id, gateway }, { tunnelUser, key, role: user, password, database }) {
     const tunnel = await openTunnel(id, gateway!, tunnelUser, key.private);
     const who = { user, password, database, host: '127.0.0.1', port: tunnel.port };

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { makeSshKeyPair } from '@borealis/contract';
 import ssh2 from 'ssh2';
 import { Random } from './random.js';
 import { ATTACKS, FUZZ_USER } from './ssh-attacks.js';
@@ -75,13 +76,13 @@ interface Running {
 }
 
 async function start(): Promise<Running> {
-  const user = ssh2.utils.generateKeyPairSync('ed25519');
-  FUZZ_USER.privateKey = user.private;
+  const user = makeSshKeyPair();
+  FUZZ_USER.privateKey = user.privateKey.reveal();
   const tunnelUser = {
     username: 'fuzz',
     kind: 'app',
     label: 'fuzz',
-    publicKeys: [user.public],
+    publicKeys: [user.publicKey],
     database: 'app',
     roles: [],
   };
@@ -95,7 +96,7 @@ async function start(): Promise<Running> {
     primary: { socketDirectory: directory, port: 5432 },
     replica: null,
     backendAuth: { method: 'peer' },
-    sshHostKeys: [ssh2.utils.generateKeyPairSync('ed25519').private],
+    sshHostKeys: [makeSshKeyPair().privateKey.reveal()],
     tls: { certificate: '', privateKey: '' },
     mockSecret: '',
     tunnelUsers: [{ ...tunnelUser, validUntil: null }],

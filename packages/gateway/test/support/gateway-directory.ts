@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { GatewayConfigInput, TunnelUser } from '@borealis/contract';
 import ssh2 from 'ssh2';
+import { sshKey } from '../../../../test/support/ssh-key.js';
 
 export interface Key {
   /** OpenSSH private key. */
@@ -76,9 +77,11 @@ export class GatewayDirectory {
   }
 
   newKey(name: string, type: 'ed25519' | 'ecdsa' | 'rsa' = 'ed25519', bits?: number): Key {
-    const options = type === 'ecdsa' ? { bits: 256 } : type === 'rsa' ? { bits: bits ?? 2048 } : {};
-    // The types of ssh2 want a literal; at run time every pair is right.
-    const pair = ssh2.utils.generateKeyPairSync(type as 'rsa', options as { bits: number });
+    // The types of ssh2 want a literal; at run time both are right.
+    const pair =
+      type === 'ed25519'
+        ? sshKey()
+        : ssh2.utils.generateKeyPairSync(type as 'rsa', { bits: bits ?? (type === 'rsa' ? 2048 : 256) });
     const file = path.join(this.path, `${name}.key`);
     writeFileSync(file, pair.private, { mode: 0o600 });
     return { private: pair.private, public: pair.public, file };

@@ -1,20 +1,13 @@
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import ssh2, { type Connection, type ParsedKey } from 'ssh2';
+import { sshKey } from '../../../../test/support/ssh-key.js';
 
 const { Server, utils } = ssh2;
-/** One that ssh2 can read again: of some keys it writes a text that it then refuses. */
-function generate() {
-  for (;;) {
-    const pair = utils.generateKeyPairSync('ed25519');
-    if (!(utils.parseKey(pair.private) instanceof Error) && !(utils.parseKey(pair.public) instanceof Error))
-      return pair;
-  }
-}
 
 /** A real SSH server that forwards one database host to a local port, and counts what it sees. */
 export class SshServer {
-  readonly clientKey = generate();
-  readonly hostKey = generate();
+  readonly clientKey = sshKey();
+  readonly hostKey = sshKey();
   readonly ciphers: string[] = [];
   logins = 0;
   acceptsKeys = true;

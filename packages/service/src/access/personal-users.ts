@@ -1,4 +1,12 @@
-import { clusterHosts, formatVerifier, makeVerifier, randomName, randomPassword, Secret } from '@borealis/contract';
+import {
+  clusterHosts,
+  formatVerifier,
+  makeSshKeyPair,
+  makeVerifier,
+  randomName,
+  randomPassword,
+  Secret,
+} from '@borealis/contract';
 import type { Engine, GatewayEndpoint } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import { sql } from 'kysely';
@@ -6,7 +14,6 @@ import { assertWriteAccess, lockChangeable } from '../addons/readiness.js';
 import type { ControlDatabase, Transaction } from '../database.js';
 import { AppError } from '../errors.js';
 import { recordEvent } from '../events/event-log.js';
-import { makeSshKeyPair } from '../openssh-key.js';
 import type { Person } from '../platform/platform-api.js';
 import type { Access, CredentialKind } from '../schema.js';
 import { personalName } from './access-document.js';

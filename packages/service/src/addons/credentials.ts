@@ -1,8 +1,15 @@
-import { formatVerifier, makeVerifier, parseVerifier, randomName, randomPassword, Secret } from '@borealis/contract';
+import {
+  formatVerifier,
+  makeSshKeyPair,
+  makeVerifier,
+  parseVerifier,
+  randomName,
+  randomPassword,
+  Secret,
+} from '@borealis/contract';
 import type { ClientBase } from 'pg';
 import { bumpRevision } from '../access/revision.js';
 import { type ControlDatabase, queriesOn } from '../database.js';
-import { makeSshKeyPair } from '../openssh-key.js';
 import type { Access } from '../schema.js';
 import type { Vault } from '../vault.js';
 

@@ -1,4 +1,4 @@
-import { verifierDigest } from '@borealis/contract';
+import { keyFingerprint, verifierDigest } from '@borealis/contract';
 import { go } from '@borealis/strands';
 import type { ClientBase } from 'pg';
 import { personalName } from '../access/access-document.js';
@@ -7,7 +7,6 @@ import { type Addon, lockAddon } from '../addons/addon-store.js';
 import { type AddonWork, ownAddon } from '../addons/addon-work.js';
 import { type ControlDatabase, queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
-import { keyFingerprint } from '../openssh-key.js';
 import { findRotation, isOverdue, setRotation } from './rotation-store.js';
 
 /** True when the overlap can end: nobody is in by other than the current credentials, or its longest time is over. */

@@ -1,5 +1,5 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
-import { Secret } from '@borealis/contract';
+import { Secret } from './secret.js';
 
 /** A key pair in the forms that every SSH client and server takes. */
 export interface SshKeyPair {
@@ -11,7 +11,7 @@ export interface SshKeyPair {
 
 const TYPE = 'ssh-ed25519';
 
-/** Makes a new ed25519 key pair. */
+/** Makes a new ed25519 key pair that OpenSSH and ssh2 read (ssh2's own generator now and then writes one it cannot read). */
 export function makeSshKeyPair(): SshKeyPair {
   const pair = generateKeyPairSync('ed25519');
   const point = rawKey(pair.publicKey, 'x');
