@@ -14,6 +14,7 @@ import {
   type InstalledExtension,
   type ClusterState as PublicState,
   type ReleaseOffer,
+  type RestoreWindow,
   type SessionOwners,
 } from '@borealis/engine';
 import {
@@ -35,7 +36,7 @@ import { dropClusterDatabase } from './cluster/drop-database.js';
 import { closeSessions, credentialUse } from './cluster/open-sessions.js';
 import type { ClusterReconciler } from './cluster/reconciler.js';
 import { clusterSpec } from './cluster/schemas.js';
-import { serverSpec } from './cluster/server-spec.js';
+import { isShared, serverSpec } from './cluster/server-spec.js';
 import type { ClusterState } from './cluster/state.js';
 import { publicState } from './cluster/view.js';
 import { CONTROL_ID } from './control-database.js';
@@ -135,6 +136,10 @@ export class LocalEngine implements Engine {
 
   async dropDatabase(id: string, name: string): Promise<void> {
     await dropClusterDatabase(this.known(id).state, name);
+  }
+
+  async restoreWindow(id: string): Promise<RestoreWindow | null> {
+    return isShared(this.known(id).state) ? null : { earliest: null, latest: null };
   }
 
   async usage(id: string): Promise<Record<string, number>> {
@@ -240,6 +245,7 @@ function checkSpec(spec: unknown): ClusterSpec {
     const [issue] = parsed.error.issues;
     throw new EngineError('unsupported', `The specification is refused: ${issue?.path.join('.')}: ${issue?.message}.`);
   }
+  if (parsed.data.origin) throw new EngineError('unsupported', 'This engine makes no copies of clusters yet.');
   if (parsed.data.nodes !== 1)
     throw new EngineError('unsupported', 'Clusters of more than one node are not offered on this engine yet.');
   return parsed.data;

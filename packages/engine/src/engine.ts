@@ -11,7 +11,9 @@ export interface Engine {
 
   /**
    * Makes sure that the cluster is wanted and on its way; answers at once with its state. A repeated call with the same spec
-   * adopts what is there; with another spec it throws `conflict`. Throws `unsupported` for a major that is not offered.
+   * adopts what is there; with another spec it throws `conflict`. Throws `unsupported` for a major that is not offered. With an
+   * origin the cluster begins as a copy of another: `not_found` when there is no such cluster, `unsupported` when it cannot be
+   * copied as asked (the message says why); later trouble shows in its state. The source notices nothing.
    */
   createCluster(id: string, spec: ClusterSpec): Promise<ClusterState>;
 
@@ -34,6 +36,9 @@ export interface Engine {
    * when that cannot be known: nothing listed means that there is none.
    */
   credentialUse(id: string): Promise<CredentialUse>;
+
+  /** The moments to which `createCluster` can copy this cluster now; null when it is of a kind that is never copied. */
+  restoreWindow(id: string): Promise<RestoreWindow | null>;
 
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
@@ -88,9 +93,42 @@ export interface ClusterSpec {
   vcpu: number;
   memoryGiB: number;
   storageGiB: number;
+  /** What its data is copied from; left out: it begins empty. */
+  origin?: ClusterOrigin | undefined;
 }
 
-export type ClusterPhase = 'fetching' | 'creating' | 'starting' | 'ready' | 'recovering' | 'failed' | 'destroying';
+/** Another cluster of this engine, of the same major, with tenants of its own. */
+export interface ClusterOrigin {
+  clusterId: string;
+  /** ISO 8601 with a zone, to the microsecond: exactly the commits up to it are there. Null: all that are acknowledged when the copy is made. */
+  moment: string | null;
+  /**
+   * What bears another name in the copy, before anybody is let in. Roles that are not named here are dropped by the first access
+   * document, as always; no password of the source is valid in the copy.
+   */
+  renames: { databases: Rename[]; roles: Rename[] };
+}
+
+export interface Rename {
+  from: string;
+  to: string;
+}
+
+/** Both ends are ISO 8601 in UTC to the microsecond; both null while nothing can be restored yet. A copy of the present needs no window. */
+export interface RestoreWindow {
+  earliest: string | null;
+  latest: string | null;
+}
+
+export type ClusterPhase =
+  | 'fetching'
+  | 'creating'
+  | 'copying'
+  | 'starting'
+  | 'ready'
+  | 'recovering'
+  | 'failed'
+  | 'destroying';
 
 export interface ClusterState {
   id: string;

@@ -1,6 +1,15 @@
 import { credentialNames, gatewayRole, POSTGRES_MAJORS, tunnelUser } from '@borealis/contract';
 import { z } from 'zod';
 
+const databaseName = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/);
+const renames = z.array(z.object({ from: databaseName, to: databaseName }));
+
+const clusterOrigin = z.object({
+  clusterId: z.string(),
+  moment: z.iso.datetime({ offset: true }).nullable(),
+  renames: z.object({ databases: renames, roles: renames }),
+});
+
 /** The engine's documents as they cross the socket and stand in the journal. */
 export const clusterSpec = z.object({
   major: z.enum(POSTGRES_MAJORS),
@@ -9,9 +18,8 @@ export const clusterSpec = z.object({
   vcpu: z.number().min(0),
   memoryGiB: z.number().min(0),
   storageGiB: z.number().min(0),
+  origin: clusterOrigin.optional(),
 });
-
-const databaseName = z.string().regex(/^[a-z][a-z0-9_]{0,62}$/);
 
 export const clusterAccess = z.object({
   revision: z.number().int().min(1),

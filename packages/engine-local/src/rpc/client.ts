@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { Secret } from '@borealis/contract';
-import { ENGINE_ERROR_CODES, type Engine, EngineError } from '@borealis/engine';
+import { ENGINE_ERROR_CODES, type Engine, EngineError, type RestoreWindow } from '@borealis/engine';
 import { z } from 'zod';
 import type { ControlDatabase } from '../control-database.js';
 
@@ -34,6 +34,8 @@ export function createEngineClient(socketPath: string): Engine {
     applyAccess: (id, access) => call('PUT', at(id, '/access'), access),
     closeSessions: (id, who) => call('POST', at(id, '/close-sessions'), who),
     credentialUse: (id) => call('GET', at(id, '/credential-use')),
+    restoreWindow: async (id) =>
+      (await call<{ window: RestoreWindow | null }>('GET', at(id, '/restore-window'))).window,
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

@@ -31,7 +31,7 @@ export async function createCluster(work: AddonWork, id: string) {
 }
 
 /** Seconds between two looks: short where a start takes a second or two, longer while a release is fetched. */
-const LOOK_AGAIN = { fetching: 1, creating: 0.1, starting: 0.1, recovering: 0.5, destroying: 1 } as const;
+const LOOK_AGAIN = { fetching: 1, creating: 0.1, copying: 0.5, starting: 0.1, recovering: 0.5, destroying: 1 } as const;
 
 export async function waitCluster(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);

@@ -10,6 +10,7 @@ import {
   EngineError,
   type EngineEvent,
   type InstalledExtension,
+  type RestoreWindow,
   type SessionOwners,
 } from '@borealis/engine';
 
@@ -72,6 +73,14 @@ export class FakeEngine implements Engine {
   async closeSessions(id: string, who: SessionOwners) {
     await this.before('closeSessions');
     this.closed.push({ id, ...who });
+  }
+
+  /** What `restoreWindow` answers for isolated clusters. */
+  window: RestoreWindow = { earliest: null, latest: null };
+
+  async restoreWindow(id: string) {
+    await this.before('restoreWindow');
+    return this.clusters.get(id)?.spec.tenancy === 'shared' ? null : this.window;
   }
 
   async usage(id: string): Promise<Record<string, number>> {
