@@ -76,3 +76,28 @@ test('an engine that cannot tell the room restricts nobody', async () => {
   expect(await restricted()).toEqual([false, false, false]);
   expect(logged()).toContain('the room on the disk cannot be measured');
 });
+
+test('an add-on whose measurement cannot be taken over keeps nobody else from being looked at', async () => {
+  const { addons, watch, setDisk, logged, restricted } = await growers();
+  // A database column for whole bytes takes no half.
+  await addons[0]!.measure(0.5);
+  await addons[1]!.measure(700 * MIB);
+  expect(logged()).toContain('a measurement of storage cannot be taken over');
+  expect((await addons[1]!.info()).dbStorageUsageBytes).toBe(700 * MIB);
+  setDisk(4);
+  await watch.turn();
+  expect(await restricted()).toEqual([false, true, false]);
+});
+
+test('when the worst grower cannot be restricted the next one is', async () => {
+  const { harness, addons, watch, setDisk, logged, restricted } = await growers();
+  await harness.pool.query(
+    `create function refuse() returns trigger language plpgsql as $$ begin raise 'broken'; end $$;
+     create trigger refuse before update of reason on storage for each row
+     when (new.addon_id = '${addons[1]!.id}') execute function refuse()`,
+  );
+  setDisk(4);
+  await watch.turn();
+  expect(await restricted()).toEqual([true, false, false]);
+  expect(logged()).toContain('cannot be restricted');
+});

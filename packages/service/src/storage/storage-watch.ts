@@ -13,6 +13,12 @@ interface Parts {
   log: Logger;
 }
 
+interface Grower {
+  id: string;
+  name: string;
+  growth: string;
+}
+
 const ALARM_PAUSE_MS = 60_000;
 const AFTER_FAILURE_SECONDS = 30;
 
@@ -76,7 +82,18 @@ export class StorageWatch {
     for (const { id, database_name, isDue } of rows) {
       const bytes = usage[database_name];
       if (bytes === undefined) await lookAgain(db, id, AFTER_FAILURE_SECONDS);
-      else if (isDue || !how.onlyDue) await limits.take(id, bytes, how.isDiskAmple);
+      else if (isDue || !how.onlyDue) await this.#take(id, bytes, how.isDiskAmple);
+    }
+  }
+
+  /** One add-on whose measurement cannot be taken over must not keep the others from being looked at. */
+  async #take(addonId: string, bytes: number, isDiskAmple: boolean): Promise<void> {
+    const { db, limits, log } = this.parts;
+    try {
+      await limits.take(addonId, bytes, isDiskAmple);
+    } catch (error) {
+      log.error({ addon: addonId, bytes, err: error }, 'a measurement of storage cannot be taken over');
+      await lookAgain(db, addonId, AFTER_FAILURE_SECONDS);
     }
   }
 
@@ -84,24 +101,34 @@ export class StorageWatch {
   async #relieve(): Promise<void> {
     const clusters = await this.#watched().select('addon.cluster_id').distinct().execute();
     for (const { cluster_id } of clusters) await this.#measure(cluster_id, { onlyDue: false, isDiskAmple: false });
-    const worst = await this.#worstGrower();
-    const isRestricted = worst !== null && (await this.parts.limits.restrictForDisk(worst.id));
-    this.#alarm(isRestricted ? worst : null);
+    this.#alarm(await this.#restrictWorst());
   }
 
-  async #worstGrower(): Promise<{ id: string; name: string; growth: string } | null> {
+  /** The worst grower, restricted from now on; the next one when the worst cannot be, and null when nobody can. */
+  async #restrictWorst(): Promise<Grower | null> {
+    const { limits, log } = this.parts;
+    for (const grower of await this.#growers()) {
+      const restricting = limits.restrictForDisk(grower.id).catch((error: unknown) => {
+        log.error({ addon: grower.id, err: error }, 'an add-on that fills the disk cannot be restricted');
+        return false;
+      });
+      if (await restricting) return grower;
+    }
+    return null;
+  }
+
+  /** Who grows fast enough to matter, the worst first. */
+  async #growers(): Promise<Grower[]> {
     const growth = sql<string>`storage.usage_bytes - storage.before_bytes`;
-    const row = await this.#watched()
+    return this.#watched()
       .select(['addon.id', 'addon.name', growth.as('growth')])
       .where('addon.write_revoked', '=', false)
       .where(growth, '>=', String(this.parts.limits.policy.disk.growth))
       .orderBy(growth, 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    return row ?? null;
+      .execute();
   }
 
-  #alarm(restricted: { id: string; name: string; growth: string } | null): void {
+  #alarm(restricted: Grower | null): void {
     const { log } = this.parts;
     const alarm = 'disk-short';
     if (restricted) {
