@@ -121,6 +121,18 @@ export const dbUsers = z.object({
 });
 export type DbUsers = z.infer<typeof dbUsers>;
 
+/** `GET …/restore-capabilities`: times are ISO 8601 in UTC to the microsecond, null while no moment can be restored. */
+export const restoreCapabilities = z.object({
+  cloneSupported: z.boolean(),
+  restoreSupported: z.boolean(),
+  earliestRestorableTime: z.string().nullable(),
+  latestRestorableTime: z.string().nullable(),
+});
+export type RestoreCapabilities = z.infer<typeof restoreCapabilities>;
+
+/** `POST …/restore-tokens`: what a new add-on becomes a copy with, as its option `restore-token`. */
+export const restoreToken = z.object({ restoreToken: z.string() });
+
 /** What every deletion answers. */
 export const deletion = z.object({ success: z.literal(true) });
 

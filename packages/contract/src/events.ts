@@ -31,6 +31,16 @@ export const EVENT_TYPES = [
 export const eventType = z.enum(EVENT_TYPES);
 export type EventType = z.infer<typeof eventType>;
 
+/** What `db-restore-initiated` tells in the log of the source. */
+export type RestoreInitiated = {
+  /** The name of the new add-on. */
+  destination: string;
+  /** The moment that it is restored to, in UTC; left out: a clone of the present. */
+  restore_to_time?: string;
+  /** Who asked for it. */
+  user: string;
+};
+
 /** `source=… event=… key=value`: values with anything but plain characters are quoted, so that a line stays one line. */
 export function formatEvent(
   source: string,

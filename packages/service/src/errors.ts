@@ -24,7 +24,71 @@ export const ERRORS = {
     status: 422,
     sentence: (d) => `The region "${d.region}" is not supported. Supported regions: ${d.supported}.`,
   },
-  noRestore: { status: 422, sentence: () => 'Restoring and cloning an add-on are not available yet.' },
+  restoreToken: {
+    status: 422,
+    sentence: (d) =>
+      'The restore token is not valid: it is unknown, has expired or was used for another add-on. A token is good for ' +
+      `${d.minutes} minutes and one add-on; "heroku borealis-pg:restore:execute" gets a new one.`,
+  },
+  momentWithoutToken: {
+    status: 422,
+    sentence: () =>
+      'The option "restore-to-time" needs a "restore-token" beside it, which says what is restored: ' +
+      '"heroku borealis-pg:restore:execute --restore-to-time" passes both.',
+  },
+  momentMalformed: {
+    status: 422,
+    sentence: (d) =>
+      `The time to restore to, "${d.moment}", is not understood. Allowed is a date and a time in ISO 8601 with a zone, to the ` +
+      'microsecond at most: 2023-03-05T15:05:17.485-08:00.',
+  },
+  momentWithoutZone: {
+    status: 422,
+    sentence: (d) =>
+      `The time to restore to, "${d.moment}", has no zone. Add Z for UTC or the zone's offset: ${d.moment}Z, ${d.moment}-08:00.`,
+  },
+  momentInFuture: {
+    status: 422,
+    sentence: (d) =>
+      `The time to restore to, ${d.moment}, is in the future: it is ${d.now} now. Leave it out to clone the present.`,
+  },
+  momentOutside: {
+    status: 422,
+    sentence: (d) =>
+      `The time to restore to, ${d.moment}, cannot be restored. Allowed are times from ${d.earliest} to ${d.latest}.`,
+  },
+  noMoments: {
+    status: 422,
+    sentence: (d) =>
+      `No past moment of ${d.addon} can be restored now. Leave the time out to clone the present, or try again later.`,
+  },
+  copySource: {
+    status: 422,
+    sentence: (d) => `${d.addon} cannot be copied now: ${d.problem}. Only an add-on that is ready for use can.`,
+  },
+  copyPlanShared: {
+    status: 422,
+    sentence: (d) =>
+      `The copy of an add-on needs a cluster of its own, which the plan "${d.plan}" does not have. Plans that do: ${d.supported}.`,
+  },
+  copyPlanSmall: {
+    status: 422,
+    sentence: (d) =>
+      `The plan "${d.plan}" is too small: it has ${d.limit} of storage, and ${d.addon} takes ${d.usage}. ` +
+      (d.supported ? `Plans that are large enough: ${d.supported}.` : 'No plan is large enough.'),
+  },
+  copyVersion: {
+    status: 422,
+    sentence: (d) =>
+      `A copy has the PostgreSQL version of its source: ${d.addon} has ${d.supported}, and "${d.version}" was asked for. ` +
+      'Leave the option "version" out.',
+  },
+  neverCopied: {
+    status: 400,
+    sentence: (d) =>
+      `An add-on of the plan "${d.plan}" cannot be cloned or restored, because it shares its cluster with others. Add-ons of ` +
+      `these plans can: ${d.supported}.`,
+  },
   noPlanChange: { status: 422, sentence: () => 'Plan changes are not available yet. The plan stays as it is.' },
   destroyed: { status: 422, sentence: () => 'This add-on has been destroyed and cannot be provisioned again.' },
   noPorts: { status: 503, sentence: () => 'The service has no room for another add-on. Try again later.' },

@@ -20,6 +20,8 @@ export interface Database {
   engine_cursor: EngineCursorTable;
   mail: MailTable;
   storage: StorageTable;
+  restore_token: RestoreTokenTable;
+  origin: OriginTable;
 }
 
 export type Access = 'ro' | 'rw';
@@ -192,4 +194,24 @@ export interface StorageTable {
   change: 'revoke' | 'restore' | null;
   change_reason: string | null;
   change_revision: Generated<number>;
+}
+
+interface RestoreTokenTable {
+  digest: string;
+  addon_id: string;
+  asked_by: string;
+  valid_until: Date;
+  used_by: string | null;
+}
+
+export interface OriginTable {
+  addon_id: string;
+  source_id: string;
+  source_name: string;
+  source_cluster_id: string;
+  source_database: string;
+  source_rw_role: string;
+  source_ro_role: string;
+  moment: string | null;
+  role_suffix: string;
 }

@@ -23,6 +23,7 @@ import { migrate } from './migrate.js';
 import type { ServiceOptions } from './options.js';
 import { OauthGrants } from './platform/oauth-grants.js';
 import { PlatformApi } from './platform/platform-api.js';
+import { Copies } from './restore/copies.js';
 import { RotationRequests } from './rotation/requests.js';
 import { ROTATION_TIMES } from './rotation/rotation-store.js';
 import { CleanupWindows } from './storage/cleanup-windows.js';
@@ -91,6 +92,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
     grants,
     strands,
     addonStrand: kind,
+    copies: new Copies(db, engine, storagePolicy, log),
     regions: config.regions,
     log,
   });

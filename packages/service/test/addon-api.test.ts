@@ -56,6 +56,8 @@ test('a stranger, a made-up token and a made-up name get the same 404, on every 
     ['POST', '/data-integrations', { integrationName: 'stitch', sshPublicKey: makeSshKeyPair().publicKey }],
     ['DELETE', '/data-integrations/stitch'],
     ['GET', '/pg-extensions'],
+    ['GET', '/restore-capabilities'],
+    ['POST', '/restore-tokens'],
     ['POST', '/pg-extensions', { pgExtensionName: 'cube' }],
     ['DELETE', '/pg-extensions/cube'],
   ];

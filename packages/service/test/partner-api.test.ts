@@ -24,7 +24,9 @@ test.each([
   ['an unknown version', { options: { version: '9.6' } }, /"9.6" is not supported.*13, 14, 15, 16, 17, 18/],
   ['a version that is a flag', { options: { version: true } }, /"true" is not supported/],
   ['an unknown region', { region: 'amazon-web-services::mars-1' }, /"mars-1" is not supported.*us-east-1/],
-  ['a restore', { options: { 'restore-token': 'x' } }, /not available yet/],
+  ['a restore token that was never given out', { options: { 'restore-token': 'x' } }, /token is not valid/],
+  ['an empty restore token', { options: { 'restore-token': '' } }, /token is not valid/],
+  ['a moment without a token', { options: { 'restore-to-time': '2020-01-01T00:00Z' } }, /needs a "restore-token"/],
 ])('%s is refused with a sentence and leaves nothing', async (_what, change, sentence) => {
   const { service, platform, pool } = await start();
   const answer = await provision(service, provisionRequest(platform, change));

@@ -14,9 +14,11 @@ const READS: Ask[] = [
   ['GET', '/db-users'],
   ['GET', '/data-integrations'],
   ['GET', '/pg-extensions'],
+  ['GET', '/restore-capabilities'],
 ];
 const CHANGES_FOR_READERS: Ask[] = [
   ['POST', '/personal-ssh-users'],
+  ['POST', '/restore-tokens'],
   ['POST', '/personal-db-users', { enableWriteAccess: false }],
   ['POST', '/data-integrations', newIntegration('reader', false)],
   ['DELETE', '/data-integrations/there'],
@@ -41,8 +43,11 @@ async function inhabited() {
   await ask(['POST', '/pg-extensions', { pgExtensionName: 'cube' }]);
   const become = (status: string) => harness.pool.query('update addon set status = $1 where id = $2', [status, id]);
   const rows = async () =>
-    (await harness.pool.query('select count(*)::int as n from data_integration union all select count(*) from event'))
-      .rows;
+    (
+      await harness.pool.query(
+        'select count(*)::int as n from data_integration union all select count(*) from event union all select count(*) from restore_token',
+      )
+    ).rows;
   return { harness, ask, become, rows };
 }
 

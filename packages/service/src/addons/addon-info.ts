@@ -2,6 +2,7 @@ import { type AddonInfo, findPlan } from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
 import type { FastifyBaseLogger } from 'fastify';
 import type { ControlDatabase } from '../database.js';
+import { sourceName } from '../restore/origin-store.js';
 import { describeStorage } from '../storage/storage-info.js';
 import type { StorageLimits } from '../storage/storage-limits.js';
 import { type Addon, findAddon } from './addon-store.js';
@@ -28,7 +29,7 @@ export async function describeAddon(parts: Parts, addon: Addon): Promise<AddonIn
     postgresVersion: await version(parts, addon),
     region: addon.region,
     replicaQuantity: plan.nodes - 1,
-    restoreSourceAddonName: null,
+    restoreSourceAddonName: await sourceName(parts.db, addon.id),
     // What was just measured may have changed it.
     status: (await findAddon(parts.db, addon.id))?.status ?? addon.status,
     ...(await describeStorage(parts.db, addon, parts.limits.policy)),

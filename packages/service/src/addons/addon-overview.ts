@@ -35,7 +35,8 @@ export class AddonOverview {
           authorization: row.state,
           label: strand?.label ?? null,
           sentence: strand?.sentence ?? null,
-          detail: strand?.label === 'waitCluster' ? await this.#detail(row.cluster_id) : null,
+          detail:
+            strand?.label === 'waitCluster' || strand?.label === 'waitCopy' ? await this.#detail(row.cluster_id) : null,
           tries: strand?.tries ?? 0,
           parked: strand?.parked ?? false,
           error: strand?.error ?? null,

@@ -7,6 +7,7 @@ import type { ControlDatabase, Transaction } from '../database.js';
 import { AppError } from '../errors.js';
 import { recordEvent } from '../events/event-log.js';
 import type { OauthGrants } from '../platform/oauth-grants.js';
+import type { Copies } from '../restore/copies.js';
 import type { Vault } from '../vault.js';
 import type { AddonStrand } from './addon.strand.js';
 import { findAddon, insertAddon } from './addon-store.js';
@@ -20,11 +21,14 @@ interface Parts {
   grants: OauthGrants;
   strands: Strands;
   addonStrand: AddonStrand;
+  copies: Copies;
   regions: readonly string[] | undefined;
   log: Logger;
 }
 
-const MESSAGE = 'Your isolated PostgreSQL cluster is being created. The config vars are set when it is ready.';
+const READY = 'The config vars are set when it is ready.';
+const MESSAGE = `Your isolated PostgreSQL cluster is being created. ${READY}`;
+const COPY_MESSAGE = `Your isolated PostgreSQL cluster is being created as a copy of another. ${READY}`;
 
 /** What the platform may ask about an add-on; every request may be repeated, also while its first copy is still being served. */
 export class AddonRequests {
@@ -33,15 +37,17 @@ export class AddonRequests {
   /** Takes the add-on on: its row and its strand, together or not at all. The same id always gets the same answer. */
   async provision(asked: ProvisionRequest): Promise<{ id: string; message: string }> {
     const request = { ...asked, uuid: asked.uuid.toLowerCase() };
-    const answer = { id: request.uuid, message: MESSAGE };
+    const answer = { id: request.uuid, message: request.options?.['restore-token'] ? COPY_MESSAGE : MESSAGE };
     if (!(await findAddon(this.parts.db, request.uuid))) await this.#add(request);
     else await this.#renewGrant(request);
     return answer;
   }
 
   async #add(request: ProvisionRequest): Promise<void> {
-    const { db, vault, grants, strands, addonStrand, regions = REGIONS } = this.parts;
-    const checked = checkRequest(request, { majors: await this.#majors(), regions });
+    const { db, vault, grants, strands, addonStrand, copies, regions = REGIONS } = this.parts;
+    const copy = await copies.find(request);
+    const checked = checkRequest(request, { majors: await this.#majors(), regions }, copy?.source);
+    if (copy) await copies.check(copy, checked.plan);
     const logInputUrl = request.log_input_url ? new Secret(request.log_input_url) : null;
     await db.transaction(async (tx) => {
       await lockId(tx, request.uuid);
@@ -49,6 +55,7 @@ export class AddonRequests {
       if (!(await insertAddon(tx, vault, addon))) return;
       await refuseDestroyed(tx, addon.id);
       await allotLocalPorts(tx, addon.id);
+      if (copy) await copies.take(tx, copy, addon);
       await grants.keepCode(tx, addon.id, codeOf(request));
       await recordEvent(tx.sql, {
         addonId: addon.id,

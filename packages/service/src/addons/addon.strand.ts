@@ -48,6 +48,11 @@ export function addonStrand(work: AddonWork) {
         run: run(provisioning.waitCluster),
         deadlineSeconds: 1800,
       },
+      waitCopy: {
+        sentence: 'Copying the data of the other database',
+        run: run(provisioning.waitCopy),
+        deadlineSeconds: 6 * 3600,
+      },
       makeCredentials: { sentence: 'Making passwords and keys', run: run(provisioning.makeCredentials) },
       applyAccess: {
         sentence: 'Setting up database, roles and tunnel',

@@ -2,6 +2,7 @@ import { findPlan, type Plan, type PostgresMajor, randomName } from '@borealis/c
 import type { ClusterSpec } from '@borealis/engine';
 import type { Selectable } from 'kysely';
 import type { ControlDatabase, Transaction } from '../database.js';
+import { clusterOrigin, type Origin } from '../restore/origin-store.js';
 import type { ClusterTable } from '../schema.js';
 import type { Addon } from './addon-store.js';
 
@@ -29,10 +30,16 @@ export async function findCluster(db: Pick<ControlDatabase, 'sql'>, id: string):
 }
 
 /** What the engine is asked for. */
-export function clusterSpec({ plan: name, postgres_major }: Addon): ClusterSpec {
+export function clusterSpec(addon: Addon, origin: Origin | null): ClusterSpec {
+  const { plan: name, postgres_major } = addon;
   const plan = findPlan(name);
   if (!plan) throw new Error(`BUG: an add-on has the plan "${name}", which does not exist`);
   const { tenancy, nodes, vcpu, memoryGiB, storageGiB } = plan;
   const size = tenancy === 'shared' ? SHARED : { nodes, vcpu, memoryGiB, storageGiB };
-  return { major: postgres_major as PostgresMajor, tenancy, ...size };
+  return {
+    major: postgres_major as PostgresMajor,
+    tenancy,
+    ...size,
+    ...(origin && { origin: clusterOrigin(origin, addon) }),
+  };
 }

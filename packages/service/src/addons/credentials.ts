@@ -10,6 +10,7 @@ import {
 import type { ClientBase } from 'pg';
 import { bumpRevision } from '../access/revision.js';
 import { type ControlDatabase, queriesOn } from '../database.js';
+import { appRoleName } from '../restore/origin-store.js';
 import type { Access } from '../schema.js';
 import type { Vault } from '../vault.js';
 
@@ -33,9 +34,15 @@ const passwordPlace = (addonId: string, access: Access) => ({
 });
 const keyPlace = (addonId: string) => ({ table: 'app_ssh_key', row: addonId, column: 'private_key' });
 
-/** Makes fresh credentials and returns the row write that keeps them, unless the add-on has some already. */
-export async function prepareAppCredentials(vault: Vault, addonId: string): Promise<(db: ClientBase) => Promise<void>> {
-  const suffix = randomName(12);
+/**
+ * Makes fresh credentials and returns the row write that keeps them, unless the add-on has some already. `suffix` is how the names of
+ * its roles end, where that is settled.
+ */
+export async function prepareAppCredentials(
+  vault: Vault,
+  addonId: string,
+  suffix: string = randomName(12),
+): Promise<(db: ClientBase) => Promise<void>> {
   const roles = await Promise.all([newRole(vault, addonId, 'rw', suffix), newRole(vault, addonId, 'ro', suffix)]);
   const key = makeSshKeyPair();
   const keyRow = {
@@ -58,7 +65,12 @@ export async function prepareAppCredentials(vault: Vault, addonId: string): Prom
 }
 
 async function newRole(vault: Vault, addonId: string, access: Access, suffix: string) {
-  return { addon_id: addonId, access, name: `app_${access}_${suffix}`, ...(await newPassword(vault, addonId, access)) };
+  return {
+    addon_id: addonId,
+    access,
+    name: appRoleName(access, suffix),
+    ...(await newPassword(vault, addonId, access)),
+  };
 }
 
 /** `like`: a verifier that stays valid beside the new one, which therefore must have its salt. */

@@ -8,6 +8,7 @@ import {
   type ProvisionRequest,
 } from '@borealis/contract';
 import { AppError } from '../errors.js';
+import type { Addon } from './addon-store.js';
 
 /** What a provision request asks for, once it is known to be possible. */
 export interface CheckedRequest {
@@ -30,16 +31,19 @@ export const REGIONS: readonly string[] = [
 
 const PROVIDER = 'amazon-web-services::';
 
-/** Checks plan, version, region and options; throws the refusal that names what is supported. Unknown options are let be. */
+/**
+ * Checks plan, version and region; throws the refusal that names what is supported. Unknown options are let be. A copy has the version
+ * of its source.
+ */
 export function checkRequest(
   request: Pick<ProvisionRequest, 'plan' | 'region' | 'options'>,
   offers: { majors: readonly PostgresMajor[]; regions: readonly string[] },
+  source: Addon | null = null,
 ): CheckedRequest {
-  const options = request.options ?? {};
-  if ('restore-token' in options || 'restore-to-time' in options) throw new AppError('noRestore');
+  const asked = request.options?.version;
   return {
     plan: checkPlan(request.plan),
-    major: checkVersion(options.version, offers.majors),
+    major: checkVersion(source ? versionOf(source, asked) : asked, offers.majors),
     region: checkRegion(request.region, offers.regions),
   };
 }
@@ -58,6 +62,12 @@ function checkVersion(asked: unknown, majors: readonly PostgresMajor[]): Postgre
   const major = POSTGRES_MAJORS.find((candidate) => candidate === version && majors.includes(candidate));
   if (!major) throw new AppError('unknownVersion', { version, supported: majors.join(', ') });
   return major;
+}
+
+function versionOf({ name, postgres_major: supported }: Addon, asked: unknown): string {
+  const version = asked === undefined || asked === null ? supported : String(asked).slice(0, 20);
+  if (version !== supported) throw new AppError('copyVersion', { addon: name, supported, version });
+  return version;
 }
 
 function checkRegion(asked: string, regions: readonly string[]): string {

@@ -4,6 +4,7 @@ import type { ClientBase } from 'pg';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
 import { GrantDead } from '../platform/oauth-grants.js';
+import { findOrigin } from '../restore/origin-store.js';
 import { type RotationTimes, startClock } from '../rotation/rotation-store.js';
 import { setStatus } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
@@ -20,12 +21,15 @@ export async function exchangeGrant(work: AddonWork, id: string) {
 
 export async function createCluster(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
+  const origin = await findOrigin(work.db, id);
   try {
-    await work.engine.createCluster(addon.cluster_id, clusterSpec(addon));
+    await work.engine.createCluster(addon.cluster_id, clusterSpec(addon, origin));
   } catch (error) {
     // Without an engine nothing is known about the cluster, so that is no reason to give it up.
     if (!(error instanceof EngineError) || error.code === 'unavailable') throw error;
-    return unlessHopeless(work, id, error.message, error);
+    // A source that is gone, or a moment that is, does not come back.
+    const isFinal = origin !== null && (error.code === 'not_found' || error.code === 'unsupported');
+    return isFinal ? abandon(work, id, error.message) : unlessHopeless(work, id, error.message, error);
   }
   return go('waitCluster', {}, setStatus(id, 'provisioning'));
 }
@@ -37,9 +41,24 @@ export async function waitCluster(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
   const cluster = await work.engine.cluster(addon.cluster_id);
   if (!cluster) return go('createCluster');
-  if (cluster.phase === 'failed') return unlessHopeless(work, id, cluster.detail);
+  if (cluster.phase === 'failed') return unlessSourceGone(work, id, cluster.detail);
+  if (cluster.phase === 'copying') return go('waitCopy');
   if (cluster.phase !== 'ready') return nap(LOOK_AGAIN[cluster.phase]);
   return cluster.gateway ? go('makeCredentials') : nap(LOOK_AGAIN.starting);
+}
+
+/** A copy takes as long as there is data, where the disk cannot share it: nothing is wrong with an hour here. */
+export async function waitCopy(work: AddonWork, id: string) {
+  const addon = await ownAddon(work, id);
+  const cluster = await work.engine.cluster(addon.cluster_id);
+  return cluster?.phase === 'copying' ? nap(LOOK_AGAIN.copying) : go('waitCluster');
+}
+
+/** As `unlessHopeless`, and at once when what was to be copied has been destroyed. */
+async function unlessSourceGone(work: AddonWork, id: string, reason: string) {
+  const origin = await findOrigin(work.db, id);
+  const isGone = origin !== null && (await work.engine.cluster(origin.source_cluster_id)) === null;
+  return isGone ? abandon(work, id, reason) : unlessHopeless(work, id, reason);
 }
 
 /** The engine goes on trying, so the workflow must not be parked: it would not see the cluster come up after all. */
@@ -52,12 +71,17 @@ class ClusterTrouble extends Error {
 async function unlessHopeless(work: AddonWork, id: string, reason: string, cause?: unknown) {
   if (!(await isHopeless(work.db, id)))
     throw new ClusterTrouble(`The cluster could not be made: ${reason}`, cause === undefined ? {} : { cause });
+  return abandon(work, id, reason);
+}
+
+function abandon(work: AddonWork, id: string, reason: string) {
   work.log.error({ alarm: 'given-up', addon: id, reason }, 'an add-on is given up: its cluster could not be made');
   return go('giveUp', {}, markGivenUp(id));
 }
 
 export async function makeCredentials(work: AddonWork, id: string) {
-  const keep = await prepareAppCredentials(work.vault, id);
+  const origin = await findOrigin(work.db, id);
+  const keep = await prepareAppCredentials(work.vault, id, origin?.role_suffix);
   return go('applyAccess', {}, async (db) => {
     await keep(db);
     await setStatus(id, 'configuring')(db);

@@ -4,6 +4,7 @@ import { personalName } from '../access/access-document.js';
 import { bumpRevision } from '../access/revision.js';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
+import { keepSourceName } from '../restore/origin-store.js';
 import { type Addon, lockAddon } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
 import { findCluster } from './cluster-store.js';
@@ -55,6 +56,7 @@ async function deleteRows(db: ClientBase, id: string): Promise<void> {
   const persons = await sql.selectFrom('personal_user').select('suffix').where('addon_id', '=', id).execute();
   const usernames = persons.map(({ suffix }) => personalName(suffix, 'ssh'));
   if (usernames.length > 0) await sql.deleteFrom('open_tunnel').where('username', 'in', usernames).execute();
+  await keepSourceName(sql, id);
   const addon = await sql.deleteFrom('addon').where('id', '=', id).returning('cluster_id').executeTakeFirst();
   if (addon)
     await sql.deleteFrom('cluster').where('id', '=', addon.cluster_id).where('tenancy', '=', 'isolated').execute();

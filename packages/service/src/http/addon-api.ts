@@ -25,6 +25,7 @@ import { type Admit, admission, params, refusals, tags } from './addon-admission
 import { errorHandler } from './error-handler.js';
 import { extensionRoutes } from './extension-routes.js';
 import { integrationRoutes } from './integration-routes.js';
+import { restoreRoutes } from './restore-routes.js';
 import { storageRoutes } from './storage-routes.js';
 
 interface Parts {
@@ -48,6 +49,7 @@ export function addonApi(parts: Parts): FastifyPluginAsyncZod {
     await app.register(integrationRoutes(parts.integrations, admitted));
     await app.register(extensionRoutes(parts.extensions, admitted));
     await app.register(storageRoutes(parts.cleanupWindows, admitted));
+    await app.register(restoreRoutes(parts.db, parts.engine, admitted));
     await app.register(privateTunnelRoutes);
   };
 }

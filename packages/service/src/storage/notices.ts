@@ -1,6 +1,7 @@
 import type { Addon } from '../addons/addon-store.js';
 import type { Notice } from '../mail/mailbox.js';
 import type { StorageReason } from '../schema.js';
+import { formatSize } from './size.js';
 import { type StoragePolicy, storageLimit } from './storage-policy.js';
 import type { Storage } from './storage-store.js';
 
@@ -24,9 +25,6 @@ export function noticeFacts(addon: Addon, storage: Storage, policy: StoragePolic
   const { usage_bytes: usage, limit_bytes: limit } = sizes(addon, storage, policy);
   return { addon: addon.name, plan: addon.plan, usage, limit, window: policy.window };
 }
-
-const size = (bytes: number) =>
-  bytes < 1024 ** 3 ? `${Math.round(bytes / 1024 ** 2)} MiB` : `${(bytes / 1024 ** 3).toFixed(2)} GiB`;
 
 /** Near the limit: nothing happens yet. */
 export function nearLimit(facts: NoticeFacts): Notice {
@@ -99,7 +97,7 @@ ${footer(facts.addon)}`,
 }
 
 const taken = ({ addon, plan, usage, limit }: NoticeFacts) =>
-  `The database of the add-on ${addon} takes ${size(usage)}; the limit of its plan ${plan} is ${size(limit)}.`;
+  `The database of the add-on ${addon} takes ${formatSize(usage)}; the limit of its plan ${plan} is ${formatSize(limit)}.`;
 
 const upgrade = ({ addon }: NoticeFacts) =>
   `This command shows the plans:

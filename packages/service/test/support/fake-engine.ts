@@ -41,10 +41,19 @@ export class FakeEngine implements Engine {
     await this.before('createCluster');
     const found = this.clusters.get(id);
     if (found && JSON.stringify(found.spec) !== JSON.stringify(spec)) throw new EngineError('conflict', 'another spec');
+    if (!found && spec.origin && !this.clusters.has(spec.origin.clusterId))
+      throw new EngineError('not_found', 'There is no such cluster.');
     if (!found) {
       this.counts.created++;
       this.clusters.set(id, {
-        ...{ id, spec, phase: 'creating', detail: 'Creating', version: `${spec.major}.4`, access: null },
+        ...{
+          id,
+          spec,
+          phase: spec.origin ? 'copying' : 'creating',
+          detail: 'Creating',
+          version: `${spec.major}.4`,
+          access: null,
+        },
         gateway: { host: '127.1.2.3', port: 22, hostKey: HOST_KEY },
         accessRevision: 0,
       });
@@ -55,7 +64,8 @@ export class FakeEngine implements Engine {
   async cluster(id: string) {
     await this.before('cluster');
     const found = this.clusters.get(id);
-    if (found?.phase === 'creating' && this.looksUntilReady-- <= 0) found.phase = 'ready';
+    const isMaking = found?.phase === 'creating' || found?.phase === 'copying';
+    if (isMaking && this.looksUntilReady-- <= 0) found.phase = 'ready';
     return found ?? null;
   }
 

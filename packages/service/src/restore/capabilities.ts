@@ -1,0 +1,15 @@
+import type { RestoreCapabilities } from '@borealis/contract';
+import type { Engine } from '@borealis/engine';
+import type { Addon } from '../addons/addon-store.js';
+
+/** What can be made of an add-on that is provisioned, as the engine says now. */
+export async function restoreCapabilitiesOf(engine: Engine, addon: Addon): Promise<RestoreCapabilities> {
+  const window = await engine.restoreWindow(addon.cluster_id);
+  const { earliest = null, latest = null } = window ?? {};
+  return {
+    cloneSupported: window !== null,
+    restoreSupported: earliest !== null && latest !== null,
+    earliestRestorableTime: earliest,
+    latestRestorableTime: latest,
+  };
+}

@@ -1,0 +1,129 @@
+import { type Plan, type ProvisionRequest, type RestoreInitiated, Secret } from '@borealis/contract';
+import type { Engine } from '@borealis/engine';
+import { sql } from 'kysely';
+import type { Logger } from 'pino';
+import { type Addon, findAddon, lockAddon } from '../addons/addon-store.js';
+import { isProvisioned } from '../addons/readiness.js';
+import type { ControlDatabase, Transaction } from '../database.js';
+import { AppError } from '../errors.js';
+import { recordEvent } from '../events/event-log.js';
+import { formatSize } from '../storage/size.js';
+import { type StoragePolicy, storageLimit } from '../storage/storage-policy.js';
+import { findStorage } from '../storage/storage-store.js';
+import { parseMoment } from './moment.js';
+import { insertOrigin } from './origin-store.js';
+import { copiedPlans, findRestoreToken, useRestoreToken } from './restore-tokens.js';
+
+/** What a provision request wants to become a copy of. */
+export interface WantedCopy {
+  token: Secret;
+  source: Addon;
+  /** As `parseMoment`; null: the present. */
+  moment: string | null;
+}
+
+/** New add-ons that begin as a copy of another, now or at a past moment. */
+export class Copies {
+  constructor(
+    private readonly db: ControlDatabase,
+    private readonly engine: Engine,
+    private readonly policy: StoragePolicy,
+    private readonly log: Logger,
+  ) {}
+
+  /**
+   * Reads the options of a provision request; null when it wants no copy. Throws `momentWithoutToken`, `restoreToken`, `copySource`,
+   * and as `parseMoment`.
+   */
+  async find({ uuid, options }: Pick<ProvisionRequest, 'uuid' | 'options'>): Promise<WantedCopy | null> {
+    const { 'restore-token': given, 'restore-to-time': time } = options ?? {};
+    if (!isGiven(given)) {
+      if (isGiven(time)) throw new AppError('momentWithoutToken');
+      return null;
+    }
+    const token = new Secret(String(given));
+    const { sourceId } = await findRestoreToken(this.db, token, uuid);
+    const source = copySource(await findAddon(this.db, sourceId));
+    return { token, source, moment: isGiven(time) ? parseMoment(String(time)) : null };
+  }
+
+  /** Throws `copyPlanShared`, `copyPlanSmall`, `momentInFuture`, `momentOutside` or `noMoments` for what cannot be copied as asked. */
+  async check({ source, moment }: WantedCopy, plan: Plan): Promise<void> {
+    if (plan.tenancy !== 'isolated') throw new AppError('copyPlanShared', { plan: plan.name, supported: plansFor() });
+    await this.#checkSize(source, plan);
+    if (moment !== null) await this.#checkMoment(source, moment);
+  }
+
+  /** Writes down, with the new add-on itself, what it is copied from, and tells the log of the source; throws as `find`. */
+  async take(tx: Transaction, { token, moment }: WantedCopy, addon: { id: string; name: string }): Promise<void> {
+    const { sourceId, askedBy } = await useRestoreToken(tx, token, addon.id);
+    // Its removal may have begun since it was looked at.
+    const source = copySource(await lockAddon(tx, sourceId));
+    await insertOrigin(tx, addon.id, source, moment);
+    const attributes: RestoreInitiated = {
+      destination: addon.name,
+      ...(moment !== null && { restore_to_time: moment }),
+      user: askedBy,
+    };
+    await recordEvent(tx.sql, { addonId: source.id, type: 'db-restore-initiated', attributes });
+  }
+
+  async #checkSize(source: Addon, plan: Plan): Promise<void> {
+    const usage = await this.#usage(source);
+    const limit = storageLimit(plan.name, this.policy);
+    if (usage <= limit) return;
+    throw new AppError('copyPlanSmall', {
+      ...{ plan: plan.name, addon: source.name, usage: formatSize(usage), limit: formatSize(limit) },
+      supported: plansFor((other) => storageLimit(other.name, this.policy) >= usage),
+    });
+  }
+
+  /** What was measured last counts while the engine cannot tell. */
+  async #usage(source: Addon): Promise<number> {
+    try {
+      const bytes = (await this.engine.usage(source.cluster_id))[source.database_name];
+      if (bytes !== undefined) return bytes;
+    } catch (error) {
+      this.log.warn({ addon: source.id, err: error }, 'the storage in use cannot be measured');
+    }
+    return Number((await findStorage(this.db, source.id))?.usage_bytes ?? 0);
+  }
+
+  async #checkMoment(source: Addon, moment: string): Promise<void> {
+    const now = await this.#now();
+    if (moment > now) throw new AppError('momentInFuture', { moment, now });
+    const window = await this.engine.restoreWindow(source.cluster_id);
+    if (!window?.earliest || !window.latest) throw new AppError('noMoments', { addon: source.name });
+    const [earliest, latest] = [parseMoment(window.earliest), parseMoment(window.latest)];
+    if (moment < earliest || moment > latest) throw new AppError('momentOutside', { moment, earliest, latest });
+  }
+
+  async #now(): Promise<string> {
+    const now = sql<string>`to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+    return (await this.db.sql.selectNoFrom(now.as('now')).executeTakeFirstOrThrow()).now;
+  }
+}
+
+// An empty token is a wrong one, and no wish for an empty database.
+const isGiven = (option: unknown) => option !== undefined && option !== null;
+
+function plansFor(isLargeEnough: (plan: Plan) => boolean = () => true): string {
+  const names = copiedPlans()
+    .filter(isLargeEnough)
+    .map(({ name }) => name);
+  return names.join(', ');
+}
+
+function copySource(source: Addon | null): Addon {
+  const problem = problemOf(source);
+  if (problem) throw new AppError('copySource', { addon: source?.name ?? 'The add-on', problem });
+  return source!;
+}
+
+function problemOf(source: Addon | null): string | null {
+  if (!source || source.destroy_requested_at) return 'it is being removed';
+  if (!isProvisioned(source)) return 'it has not finished provisioning';
+  if (source.status === 'maintenance-postgresql-major-version-upgrade')
+    return 'a PostgreSQL major version upgrade of it is running';
+  return null;
+}
