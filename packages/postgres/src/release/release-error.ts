@@ -1,7 +1,7 @@
 /** `unsupported`: not for this machine or not offered. `unavailable`: may work later. `corrupt`: not what was asked for. */
 export type ReleaseErrorCode = 'unsupported' | 'unavailable' | 'corrupt';
 
-/** Why a release cannot be had, in one sentence for people. */
+/** Why programs of PostgreSQL cannot be had, in one sentence for people. */
 export class ReleaseError extends Error {
   constructor(
     readonly code: ReleaseErrorCode,
