@@ -11,13 +11,23 @@ export abstract class AddonCommand extends Command {
   }
 
   /** Shows `message` while `use` works with the add-on API. The token that it uses exists for that long only. */
-  protected async withAddonApi<T>(
+  protected withAddonApi<T>(
     { addonName }: Attachment,
     message: string,
     use: (api: AddonApi) => Promise<T>,
   ): Promise<T> {
-    ux.action.start(`${message} add-on ${addonName}`);
-    const result = await withTemporaryToken(this.heroku, (token) => use(new AddonApi(token, addonName)));
+    return this.during(`${message} add-on ${addonName}`, () => this.askAddonApi(addonName, use));
+  }
+
+  /** The same, with nothing shown. */
+  protected askAddonApi<T>(addonName: string, use: (api: AddonApi) => Promise<T>): Promise<T> {
+    return withTemporaryToken(this.heroku, (token) => use(new AddonApi(token, addonName)));
+  }
+
+  /** Shows `message` while `work` is done, and that it is done. */
+  protected async during<T>(message: string, work: () => Promise<T>): Promise<T> {
+    ux.action.start(message);
+    const result = await work();
     ux.action.stop();
     return result;
   }

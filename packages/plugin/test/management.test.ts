@@ -5,11 +5,12 @@ import RemoveExtension from '../src/commands/borealis-pg/extensions/remove.js';
 import Integrations from '../src/commands/borealis-pg/integrations/index.js';
 import Register from '../src/commands/borealis-pg/integrations/register.js';
 import RemoveIntegration from '../src/commands/borealis-pg/integrations/remove.js';
+import Capabilities from '../src/commands/borealis-pg/restore/capabilities.js';
 import Cleanup from '../src/commands/borealis-pg/storage/cleanup.js';
 import Users from '../src/commands/borealis-pg/users/index.js';
 import Reset from '../src/commands/borealis-pg/users/reset.js';
 import { PublishedPlugin, type RecordedAnswer } from '../src/testing/published-plugin.js';
-import { GONE, HSTORE, INTEGRATION, KEY, ok, REGISTERED, USERS } from './support/answers.js';
+import { GONE, HSTORE, INTEGRATION, KEY, ok, REGISTERED, RESTORABLE, USERS } from './support/answers.js';
 import { ApiServer, type RecordedRequest } from './support/api-server.js';
 import type { Finished } from './support/cli.js';
 import { AUTHORIZE, layOutHeroku, RESOURCE, REVOKE } from './support/heroku.js';
@@ -70,6 +71,14 @@ const COMMANDS: [
   ],
   ['users', Users, [], `GET ${RESOURCE}/db-users`, ok({ users: USERS }), (plugin) => plugin.users()],
   ['users:reset', Reset, [], `DELETE ${RESOURCE}/db-users/credentials`, ok(GONE), (plugin) => plugin.resetUsers()],
+  [
+    'restore:capabilities',
+    Capabilities,
+    [],
+    `GET ${RESOURCE}/restore-capabilities`,
+    ok(RESTORABLE),
+    (plugin) => plugin.restoreCapabilities(),
+  ],
   [
     'storage:cleanup',
     Cleanup,

@@ -73,6 +73,12 @@ test.each([
   ],
   ['users', () => plugin().users(), () => HTTP.get(`${resource()}/db-users`, { headers })],
   ['users:reset', () => plugin().resetUsers(), () => HTTP.delete(`${resource()}/db-users/credentials`, { headers })],
+  [
+    'restore:capabilities',
+    () => plugin().restoreCapabilities(),
+    () => HTTP.get(`${resource()}/restore-capabilities`, { headers }),
+  ],
+  ['restore:execute', () => plugin().restoreToken(), () => HTTP.post(`${resource()}/restore-tokens`, { headers })],
 ])('%s is byte for byte what the published plugin sends', async (_, ours, theirs) => {
   await theirs();
   await ours();

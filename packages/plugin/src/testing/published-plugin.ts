@@ -81,6 +81,14 @@ export class PublishedPlugin {
     return this.#send('DELETE', '/db-users/credentials');
   }
 
+  restoreCapabilities(): Promise<RecordedAnswer> {
+    return this.#send('GET', '/restore-capabilities');
+  }
+
+  restoreToken(): Promise<RecordedAnswer> {
+    return this.#send('POST', '/restore-tokens');
+  }
+
   #send(method: string, path: string, body?: string): Promise<RecordedAnswer> {
     const { baseUrl, addonName } = this.#options;
     const url = new URL(`${baseUrl}/heroku/resources/${addonName}${path}`);

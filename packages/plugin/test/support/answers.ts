@@ -24,6 +24,12 @@ export const USERS = [
   { displayName: null, readOnlyUsername: 'app_ro_1', readWriteUsername: 'app_rw_1', userType: 'app' },
   { displayName: 'me@example.com', readOnlyUsername: 'p_ro_2', readWriteUsername: 'p_rw_2', userType: 'personal' },
 ];
+export const RESTORABLE = {
+  cloneSupported: true,
+  restoreSupported: true,
+  earliestRestorableTime: '2026-02-26T15:05:17.000001Z',
+  latestRestorableTime: '2026-03-05T15:05:17.485123Z',
+};
 export const GONE = { success: true };
 
 export function ok(body: unknown): { status: number; body: unknown } {
