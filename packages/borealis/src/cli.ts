@@ -10,6 +10,7 @@ import { PROJECT } from './local-settings.js';
 import { formatMails, receivedMails } from './mail.js';
 import { OperatorClient } from './operator-client.js';
 import { PlatformClient } from './platform-client.js';
+import { poolCommand } from './pool-command.js';
 import { ensureCredentials } from './secrets.js';
 import { up } from './up.js';
 
@@ -22,6 +23,10 @@ Usage
   borealis mail [--json]               show the e-mails that the local platform received, newest first
   borealis tool PROGRAM [--postgres MAJOR] -- ARGS…
                                        run pg_dump, pg_restore or psql, new enough for that major; fetched where apt can
+  borealis pool init [--size 20G] [--path DIR] [--key-file F | --key-command C | --unencrypted]
+                                       make an encrypted pool for the data of a new home (root on Linux)
+  borealis pool status [--json]        what the pool is, what encrypts it, how much room it has
+  borealis pool grow --size N          make it larger while everything runs
   borealis doctor [--json]             look at this machine and say what is fine, what is missing and what it means
   borealis help                        this text
 
@@ -106,6 +111,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   rotate: runRotate,
   mail: runMail,
   tool: runClientTool,
+  pool: (args) => poolCommand(readConfig(process.env, PROJECT), args),
   doctor: runDoctor,
   help: async () => {
     process.stdout.write(HELP);

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { TUNNEL_HOST } from '@borealis/contract';
+import type { KeySource } from '@borealis/engine-local';
 import { z } from 'zod';
 
 /** One environment variable: what it means, and what holds when it is not set. */
@@ -24,6 +25,16 @@ export const SETTINGS = {
     doc: 'The one directory where all state lives.',
     schema: z.string().min(1).default('.borealis'),
     shownDefault: '`.borealis` in the project',
+  },
+  BOREALIS_POOL_KEY_FILE: {
+    doc: "The file of mode 0600 that holds the key of the home's pool, when it is not the one that `borealis pool init` was told.",
+    schema: z.string().min(1).optional(),
+    shownDefault: 'as `borealis pool init` was told',
+  },
+  BOREALIS_POOL_KEY_COMMAND: {
+    doc: "The shell command whose standard output is the key of the home's pool, when it is not the one that `borealis pool init` was told.",
+    schema: z.string().min(1).optional(),
+    shownDefault: 'as `borealis pool init` was told',
   },
   BOREALIS_CACHE: {
     doc: 'Where fetched PostgreSQL releases are kept, shared by every home of this machine.',
@@ -113,6 +124,8 @@ export const SETTINGS = {
 
 export interface Config {
   home: string;
+  /** Null: from where the pool's own record says. */
+  poolKey: KeySource | null;
   platformPort: number;
   apiPort: number;
   tunnelHost: string;
@@ -151,6 +164,7 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     throw new ConfigError('BOREALIS_GATEWAY_PORTS cannot be used: must be a range like 22000-22999.');
   return {
     home: resolve(projectDirectory, read('BOREALIS_HOME', env)),
+    poolKey: readPoolKey(env, projectDirectory),
     platformPort: read('BOREALIS_PLATFORM_PORT', env),
     apiPort: read('BOREALIS_API_PORT', env),
     tunnelHost: read('BOREALIS_TUNNEL_HOST', env),
@@ -164,6 +178,15 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     ownerEmail: read('BOREALIS_OWNER_EMAIL', env),
     rotation: readRotation(env),
   };
+}
+
+function readPoolKey(env: NodeJS.ProcessEnv, projectDirectory: string): KeySource | null {
+  const file = read('BOREALIS_POOL_KEY_FILE', env);
+  const command = read('BOREALIS_POOL_KEY_COMMAND', env);
+  if (file && command)
+    throw new ConfigError('BOREALIS_POOL_KEY_FILE and BOREALIS_POOL_KEY_COMMAND cannot be used together: set one.');
+  if (command) return { command };
+  return file ? { file: resolve(projectDirectory, file) } : null;
 }
 
 function readRotation(env: NodeJS.ProcessEnv): Config['rotation'] {

@@ -1,9 +1,14 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { dirname } from 'node:path';
 import { POSTGRES_MAJORS } from '@borealis/contract';
+import { dataAtRest, poolStatus } from '@borealis/engine-local';
 import { cacheDirectory, findClientTools, isCached, offeredRelease } from '@borealis/postgres';
 import type { Config } from './config.js';
 import { readEnvironment } from './env-file.js';
+import { configuredPool } from './home-pool.js';
+import { describePool } from './pool-command.js';
 import { platformRefusal } from './requirements.js';
 
 interface Finding {
@@ -78,13 +83,26 @@ async function clientTools(): Promise<Finding> {
   return { subject, state: 'note', sentence };
 }
 
-function encryption(): Finding {
-  return {
-    subject: 'encryption at rest',
-    state: 'note',
-    sentence:
-      'Database files are not encrypted by Borealis in this version: use an encrypted disk. Stored passwords and keys are encrypted.',
-  };
+/** What the files of the home have, or would have: found by looking. */
+async function dataFinding(config: Config): Promise<Finding> {
+  const pool = await configuredPool(config);
+  if (pool) {
+    const found = await poolStatus(pool);
+    const state = found.state === 'broken' || found.state === 'unfinished' ? 'problem' : noteUnless(pool.key !== null);
+    return { subject: 'encryption at rest', state, sentence: describePool(found).join(' ') };
+  }
+  const { encryption, copyOnWrite } = await dataAtRest(nearestDirectory(config.home));
+  const what = encryption
+    ? `The disk of ${config.home} is encrypted: ${encryption}.`
+    : `No encryption was found below ${config.home}, and Borealis adds none without a pool ("borealis pool init"). Stored passwords and keys are encrypted.`;
+  const copies = copyOnWrite ? 'Copies share blocks.' : 'Copies take their whole size.';
+  return { subject: 'encryption at rest', state: noteUnless(encryption !== null), sentence: `${what} ${copies}` };
+}
+
+const noteUnless = (fine: boolean): Finding['state'] => (fine ? 'ok' : 'note');
+
+function nearestDirectory(path: string): string {
+  return existsSync(path) || dirname(path) === path ? path : nearestDirectory(dirname(path));
 }
 
 /** Looks at the machine; prints findings; returns 1 when something needed is missing, else 0. */
@@ -107,7 +125,7 @@ export async function doctor(config: Config, json: boolean): Promise<number> {
     isolation(),
     await gatewayAddresses(),
     await releases(),
-    encryption(),
+    await dataFinding(config),
     running
       ? {
           subject: 'running',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { access, chmod, constants, lstat, mkdir, readdir, readlink, stat, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { closedParent, tryLock } from '@borealis/engine-local';
+import { closedParent, refuseUnmounted, tryLock } from '@borealis/engine-local';
 import { Failure } from './failure.js';
 
 /** The mode holds whatever the umask is. Node's own recursive mkdir never returns below file systems that refuse new entries with ENOENT, such as /proc. */
@@ -55,11 +55,19 @@ async function refuseForeign(home: string): Promise<void> {
     throw new Failure(`${home} holds other files: set BOREALIS_HOME to a new or an empty directory.`);
 }
 
-/** Makes or adopts the home directory and returns its real path. */
-export async function ensureHome(home: string, say: (line: string) => void): Promise<string> {
+/** Finds or makes the directory that the home is, whatever is in it, and returns its real path. */
+export async function placeHome(home: string, say: (line: string) => void): Promise<string> {
   const root = process.getuid?.() === 0;
   const real = root ? await placeForRoot(home, say) : home;
   await makeDirectory(real, root ? 0o711 : 0o700);
+  return real;
+}
+
+/** Makes or adopts the home directory and returns its real path. */
+export async function ensureHome(home: string, say: (line: string) => void): Promise<string> {
+  const root = process.getuid?.() === 0;
+  const real = await placeHome(home, say);
+  await refuseUnmounted(real);
   await refuseForeign(real);
   await chmod(real, root ? 0o711 : 0o700);
   await access(real, constants.W_OK);

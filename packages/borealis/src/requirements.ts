@@ -3,14 +3,43 @@ import type { Failure as FailureType } from './failure.js';
 import { Failure } from './failure.js';
 
 /** A program of the system that this machine needs, and the Debian package that brings it. */
-const PROGRAMS = [
+interface Program {
+  program: string;
+  probe: readonly string[];
+  debian: string;
+  what: string;
+}
+
+const PROGRAMS: readonly Program[] = [
   { program: 'ssh', probe: ['-V'], debian: 'openssh-client', what: 'tunnels are opened with the machine’s own ssh' },
   { program: 'bash', probe: ['--version'], debian: 'bash', what: 'dynos start in bash' },
   { program: 'tar', probe: ['--version'], debian: 'tar', what: 'PostgreSQL releases come as archives' },
-] as const;
+];
+
+/** What pools are made of and run by; `encrypted`: only those. */
+export const POOL_PROGRAMS: readonly (Program & { encrypted: boolean })[] = [
+  { program: 'mkfs.xfs', probe: ['-V'], debian: 'xfsprogs', what: 'the file system of a pool', encrypted: false },
+  {
+    program: 'qemu-img',
+    probe: ['--version'],
+    debian: 'qemu-utils',
+    what: 'it makes encrypted images',
+    encrypted: true,
+  },
+  {
+    program: 'qemu-storage-daemon',
+    probe: ['--version'],
+    debian: 'qemu-system-common',
+    what: 'it opens encrypted images',
+    encrypted: true,
+  },
+];
+
+/** `su` without a login shell leaves the administrators' directories out. */
+const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;
 
 function isThere(program: string, probe: readonly string[]): boolean {
-  return spawnSync(program, probe, { stdio: 'ignore' }).error === undefined;
+  return spawnSync(program, probe, { stdio: 'ignore', env: { ...process.env, PATH } }).error === undefined;
 }
 
 /** The refusal for a platform without PostgreSQL packages; null where there are some. */
@@ -21,8 +50,8 @@ export function platformRefusal(platform: string, arch: string): FailureType | n
 }
 
 /** Makes sure that the needed programs are there: root on Debian gets them installed, others are told the command. */
-export function ensurePrograms(say: (line: string) => void): void {
-  const missing = PROGRAMS.filter(({ program, probe }) => !isThere(program, probe));
+export function ensurePrograms(say: (line: string) => void, programs: readonly Program[] = PROGRAMS): void {
+  const missing = programs.filter(({ program, probe }) => !isThere(program, probe));
   if (missing.length === 0) return;
   const packages = missing.map(({ debian }) => debian);
   const reasons = missing.map(({ program, what }) => `${program} is missing (${what})`).join(', ');

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
-import { createEngineClient, keeperSocket } from '@borealis/engine-local';
+import { createEngineClient, keeperSocket, type PoolInUse } from '@borealis/engine-local';
 import type { Config } from './config.js';
 import { writeDurably } from './durable-file.js';
 import { type Environment, writeEnvironment } from './env-file.js';
 import { Failure } from './failure.js';
 import { ensureHome, lockHome } from './home.js';
+import { openPool, watchPool } from './home-pool.js';
 import { OperatorClient } from './operator-client.js';
 import { PlatformClient } from './platform-client.js';
 import { choosePorts } from './ports.js';
@@ -45,6 +46,12 @@ class Installation {
     const process = supervise({ name, module, env, onRestart: say });
     this.#processes.unshift(process);
     await process.ready;
+  }
+
+  /** Ends it at once: nothing that it would still write arrives. */
+  async kill(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#processes.map((process) => process.stop(0)));
   }
 
   /** Ends what runs and what is just being started; nothing is started any more. */
@@ -154,16 +161,39 @@ function orStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 'stopp
 const TIDY_SECONDS = 5;
 
 /** Starts everything on this machine and stays; returns the exit status. */
-export async function up({ config: wanted, once, guided }: UpOptions): Promise<number> {
+export async function up(options: UpOptions): Promise<number> {
   const refusal = platformRefusal(process.platform, process.arch);
   if (refusal) throw refusal;
   ensurePrograms(say);
   const stopped = untilStopped();
+  const pool = await openPool(options.config, say);
+  try {
+    while (!stopped.aborted) {
+      const status = await upOnHome(options, stopped, pool);
+      if (status !== 'pool lost') return status;
+      say('The pool cannot be read any more: mounting it anew, and starting everything again.');
+      await pool?.repair();
+    }
+    return options.once ? INTERRUPTED : 0;
+  } finally {
+    await pool?.release();
+  }
+}
+
+/** Runs everything until the user stops it, or until what is under the home has gone. */
+async function upOnHome(
+  { config: wanted, once, guided }: UpOptions,
+  stopped: AbortSignal,
+  pool: PoolInUse | null,
+): Promise<number | 'pool lost'> {
   const home = await ensureHome(wanted.home, say);
-  const unlock = await lockHome(home);
+  // Whoever has the pool has the home that is on it.
+  const unlock = pool ? async () => {} : await lockHome(home);
   const installation = new Installation();
   const environmentFile = join(home, 'env');
+  const watch = watchPool(pool);
   let running: Promise<void> = Promise.resolve();
+  let lost = false;
   try {
     await rm(environmentFile, { force: true });
     const { platformPort, apiPort, mailPort } = wanted;
@@ -187,20 +217,30 @@ export async function up({ config: wanted, once, guided }: UpOptions): Promise<n
         await giveTour(config, credentials, operator, steps);
       if (once) return;
       showHowToGoOn(environmentFile);
-      await showEvents(operator, stopped);
+      await showEvents(operator, AbortSignal.any([stopped, watch.lost]));
     };
     running = work();
-    const end = await orStopped(running, stopped);
+    const end = await orStopped(running, AbortSignal.any([stopped, watch.lost]));
+    lost = watch.lost.aborted;
+    if (lost) return 'pool lost';
     // Status 0 of --once means that every step worked.
     return once && end === 'stopped' ? INTERRUPTED : 0;
+  } catch (error) {
+    lost = pool !== null && !(await pool.works());
+    if (lost) return 'pool lost';
+    throw error;
   } finally {
-    await rm(environmentFile, { force: true });
-    say('Stopping…');
-    await installation.stop();
-    await Promise.race([running.catch(() => {}), sleep(TIDY_SECONDS * 1000)]);
-    await rm(environmentFile, { force: true });
-    await unlock();
-    say('Stopped. The data is kept.');
+    watch.stop();
+    if (lost) await installation.kill();
+    else {
+      await rm(environmentFile, { force: true });
+      say('Stopping…');
+      await installation.stop();
+      await Promise.race([running.catch(() => {}), sleep(TIDY_SECONDS * 1000)]);
+      await rm(environmentFile, { force: true });
+      await unlock();
+      say('Stopped. The data is kept.');
+    }
   }
 }
 

@@ -2,6 +2,7 @@ import { lstat, mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { randomName } from '@borealis/contract';
 import { z } from 'zod';
+import { refuseUnmounted } from '../pool/pool.js';
 import { ensureDirectory, readIfPresent, writeFileAtomic } from '../system/files.js';
 import { hasOsUsers } from '../system/os-users.js';
 import { type HomePaths, homePaths } from './paths.js';
@@ -17,6 +18,7 @@ export interface Home {
 /** Makes the home's directories where they are missing. Throws one sentence when they cannot serve. */
 export async function prepareHome(directory: string): Promise<HomePaths> {
   const paths = homePaths(directory);
+  await refuseUnmounted(paths.home);
   await mkdir(paths.home, { recursive: true, mode: traversable() });
   await ensureDirectory(paths.home, traversable());
   const closed = await closedParent(paths.home);

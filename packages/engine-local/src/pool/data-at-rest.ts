@@ -1,0 +1,118 @@
+import { constants, copyFile, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findProcesses } from '../system/process-identity.js';
+import { backingFile, type Mount, mounts } from './mounts.js';
+
+/** What is true of the files in a directory; found by looking, never assumed. */
+export interface DataAtRest {
+  /** What encrypts them, as `AES-256-XTS (LUKS)`; null: nothing that could be found does. */
+  encryption: string | null;
+  /** Copies share blocks with the original until one of them changes. */
+  copyOnWrite: boolean;
+}
+
+/** Looks at what is below the directory, down to the disk, and tries to clone a block. */
+export async function dataAtRest(directory: string): Promise<DataAtRest> {
+  const [encryption, copyOnWrite] = await Promise.all([encryptionOf(directory), canClone(directory)]);
+  return { encryption, copyOnWrite };
+}
+
+/** True when files below the directory can share blocks; tried with a real one. */
+export async function canClone(directory: string): Promise<boolean> {
+  const [from, to] = ['from', 'to'].map((name) => join(directory, `.clone-${process.pid}-${name}`)) as [string, string];
+  try {
+    await writeFile(from, Buffer.alloc(8192, 1));
+    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE);
+    return (await stat(to)).size === 8192;
+  } catch {
+    return false;
+  } finally {
+    await rm(from, { force: true });
+    await rm(to, { force: true });
+  }
+}
+
+/** What encrypts the file system that the path is on; null when nothing that can be seen does, or it cannot be told. */
+export async function encryptionOf(path: string): Promise<string | null> {
+  if (process.platform !== 'linux') return null;
+  const mount = await mountOf(path).catch(() => null);
+  if (!mount) return null;
+  if (mount.type.startsWith('fuse')) return storageDaemonCipher(mount.path);
+  const number = /^\/dev\/./.test(mount.source) ? await deviceNumber(mount.source) : mount.device;
+  return number === null ? null : deviceEncryption(await deviceName(number));
+}
+
+/** What encrypts a block device (`dm-0`, `loop3`): itself, or every device below it. */
+export async function deviceEncryption(name: string | null, sys = '/sys'): Promise<string | null> {
+  if (name === null) return null;
+  const text = (file: string) => readFile(join(sys, 'class/block', name, file), 'utf8').catch(() => '');
+  const luks = /^CRYPT-(LUKS[12])-/.exec(await text('dm/uuid'))?.[1];
+  if (luks) return `${luks} (dm-crypt)`;
+  const file = await backingFile(name, sys);
+  if (file !== null) return encryptionOf(file);
+  const below = await readdir(join(sys, 'class/block', name, 'slaves')).catch(() => []);
+  const found = await Promise.all(below.map((slave) => deviceEncryption(slave, sys)));
+  return found.length > 0 && found.every((encryption) => encryption !== null) ? found[0]! : null;
+}
+
+async function mountOf(path: string): Promise<Mount | null> {
+  const all = await mounts();
+  // The export of a storage daemon is one file, mounted on itself.
+  const itself = all.findLast((mount) => mount.path === path && mount.type.startsWith('fuse'));
+  if (itself) return itself;
+  const { dev } = await stat(path, { bigint: true });
+  const device = numberOf(dev);
+  return all.findLast((mount) => mount.device === device) ?? null;
+}
+
+async function deviceNumber(source: string): Promise<string | null> {
+  const found = await stat(source, { bigint: true }).catch(() => null);
+  return found?.isBlockDevice() ? numberOf(found.rdev) : null;
+}
+
+/** As the kernel writes it, `major:minor`. */
+function numberOf(device: bigint): string {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
+  const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn);
+  return `${major}:${minor}`;
+}
+
+async function deviceName(number: string): Promise<string | null> {
+  const text = await readFile(`/sys/dev/block/${number}/uevent`, 'utf8').catch(() => '');
+  return /^DEVNAME=(.+)$/m.exec(text)?.[1] ?? null;
+}
+
+/** The cipher of the image that a living storage daemon shows in clear there, out of the image's own header. */
+async function storageDaemonCipher(exported: string): Promise<string | null> {
+  for (const { pid } of await findProcesses(0, null)) {
+    const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
+    if (!args[0]?.endsWith('qemu-storage-daemon') || !args.some((arg) => hasMountpoint(arg, exported))) continue;
+    const image = args.map(imageIn).find((file) => file !== null);
+    if (image && args.some((arg) => arg.includes('"driver":"luks"'))) return luksCipher(image);
+  }
+  return null;
+}
+
+function hasMountpoint(argument: string, exported: string): boolean {
+  return argument.includes(`"mountpoint":${JSON.stringify(exported)}`);
+}
+
+function imageIn(argument: string): string | null {
+  if (!argument.startsWith('{"driver":"file"')) return null;
+  return (JSON.parse(argument) as { filename: string }).filename;
+}
+
+const LUKS1 = Buffer.from('LUKS\xba\xbe\x00\x01', 'latin1');
+
+/** `AES-256-XTS (LUKS)` for an image of LUKS version 1 with that cipher; null for a file that is none. */
+export async function luksCipher(image: string): Promise<string | null> {
+  const header = Buffer.alloc(112);
+  const file = await open(image, 'r');
+  await file.read(header, 0, header.length, 0).finally(() => file.close());
+  if (!header.subarray(0, 8).equals(LUKS1)) return null;
+  const text = (from: number) => header.toString('latin1', from, from + 32).replace(/\0.*$/s, '');
+  const [cipher, mode] = [text(8).toUpperCase(), text(40).split('-')[0]!.toUpperCase()];
+  // XTS takes two keys.
+  const bits = (header.readUInt32BE(108) * 8) / (mode === 'XTS' ? 2 : 1);
+  return `${cipher}-${bits}-${mode} (LUKS)`;
+}

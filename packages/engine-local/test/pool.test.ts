@@ -1,0 +1,148 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createPool, SMALLEST_POOL } from '../src/pool/create.js';
+import { dataAtRest } from '../src/pool/data-at-rest.js';
+import { findPool, type Pool, poolPaths, refuseUnmounted } from '../src/pool/pool.js';
+import { poolStatus } from '../src/pool/pool-status.js';
+import { usePool } from '../src/pool/use.js';
+import { eventually, GENEROUS } from './support/home.js';
+import { canEncrypt, canPool, commandLine, daemonsIn, poolDirectory, tracesOfPools } from './support/pool.js';
+
+const plainTest = test.skipIf(!canPool);
+const fullTest = test.skipIf(!canPool || process.env.BOREALIS_TEST !== 'full');
+const encryptedTest = test.skipIf(!canEncrypt || process.env.BOREALIS_TEST !== 'full');
+const NEEDS = '(needs root, loop devices, xfsprogs';
+
+let directory: Awaited<ReturnType<typeof poolDirectory>>;
+let home: string;
+
+beforeEach(async () => {
+  directory = await poolDirectory();
+  home = directory.home;
+});
+afterEach(() => directory.remove(), GENEROUS);
+
+async function pool(): Promise<Pool> {
+  const found = await findPool(home);
+  if (!found) throw new Error('no pool');
+  return found;
+}
+
+plainTest(
+  `a pool that is not encrypted shares blocks between copies, and says that it is not encrypted ${NEEDS})`,
+  async () => {
+    expect(await createPool({ home, sizeBytes: SMALLEST_POOL, key: null })).toBe('made');
+    expect(await createPool({ home, sizeBytes: SMALLEST_POOL, key: null })).toBe('adopted');
+    await expect(createPool({ home, sizeBytes: 2 * SMALLEST_POOL, key: null })).rejects.toThrow('has a pool already');
+    await expect(refuseUnmounted(home)).rejects.toThrow('is not mounted');
+    const used = await usePool(await pool());
+    expect(used.how).toBe('mounted');
+    expect((await dataAtRest(home)).copyOnWrite).toBe(true);
+    expect(await poolStatus(await pool())).toMatchObject({ state: 'mounted', key: null, sizeBytes: SMALLEST_POOL });
+    await expect(usePool(await pool())).rejects.toThrow(
+      `already running on the pool of ${home} (process ${process.pid})`,
+    );
+    await writeFile(join(home, 'row'), 'kept');
+    await used.release();
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    expect(await readdir(home)).toEqual(['pool.json']);
+    const again = await usePool(await pool());
+    expect(await readFile(join(home, 'row'), 'utf8')).toBe('kept');
+    await again.release();
+  },
+  GENEROUS,
+);
+
+fullTest(
+  `a pool in use stays mounted, and who uses it is named ${NEEDS})`,
+  async () => {
+    await createPool({ home, sizeBytes: SMALLEST_POOL, key: null });
+    const used = await usePool(await pool());
+    const user = spawn('sleep', ['600'], { cwd: home, stdio: 'ignore' });
+    try {
+      await eventually('the user', async () => commandLine(user.pid!).startsWith('sleep'));
+      await expect(used.release()).rejects.toThrow(`sleep (process ${user.pid}) still uses it`);
+      expect((await poolStatus(await pool())).state).toBe('mounted');
+    } finally {
+      user.kill('SIGKILL');
+    }
+    const adopted = await usePool(await pool());
+    expect(adopted.how).toBe('adopted');
+    await adopted.release();
+  },
+  GENEROUS,
+);
+
+plainTest(`what is in the way is refused, and nothing is changed ${NEEDS})`, async () => {
+  await mkdir(home);
+  await writeFile(join(home, 'ports.json'), '{}');
+  await expect(createPool({ home, sizeBytes: SMALLEST_POOL })).rejects.toThrow('holds data already');
+  await rm(join(home, 'ports.json'));
+  await expect(createPool({ home, sizeBytes: SMALLEST_POOL - 1 })).rejects.toThrow('at least 512 MiB');
+  await expect(createPool({ home, sizeBytes: 2 ** 60 })).rejects.toThrow('There is no room');
+  const key = join(directory.path, 'key');
+  await writeFile(key, 'a key that others can read', { mode: 0o644 });
+  await expect(createPool({ home, sizeBytes: SMALLEST_POOL, key: { file: key } })).rejects.toThrow('mode 0600');
+  await chmod(key, 0o600);
+  await writeFile(key, 'too short');
+  await expect(createPool({ home, sizeBytes: SMALLEST_POOL, key: { file: key } })).rejects.toThrow('has 9 bytes');
+  await expect(
+    createPool({ home, sizeBytes: SMALLEST_POOL, key: { command: 'echo half a key; exit 3' } }),
+  ).rejects.toThrow('The key command ended with status 3');
+  expect(await findPool(home)).toBeNull();
+  expect(await tracesOfPools(directory.path)).toEqual([]);
+});
+
+encryptedTest(
+  `an encrypted pool opens with its key alone, outlives a crash, and loses nothing with its daemon ${NEEDS}, qemu-utils, qemu-system-common)`,
+  async () => {
+    const key = join(directory.path, 'key');
+    await createPool({ home, sizeBytes: SMALLEST_POOL, key: { file: key } });
+    const secret = (await readFile(key, 'utf8')).trim();
+    expect((await stat(key)).mode & 0o777).toBe(0o600);
+
+    const used = await usePool(await pool());
+    expect(await dataAtRest(home)).toEqual({ encryption: 'AES-256-XTS (LUKS)', copyOnWrite: true });
+    const [daemon] = await daemonsIn(directory.path);
+    for (const file of ['cmdline', 'environ', 'fd/3'])
+      expect(await readFile(`/proc/${daemon}/${file}`, 'latin1')).not.toContain(secret);
+    await writeFile(join(home, 'row'), 'a row that must not be readable', { flush: true });
+    execFileSync('sync', ['--file-system', home]);
+    expect(await contains(`${home}.pool/pool.luks`, 'a row that must not be readable')).toBe(false);
+
+    const reader = spawn('tail', ['--follow', join(home, 'row')], { stdio: 'ignore' });
+    const ended = once(reader, 'exit');
+    process.kill(daemon!, 'SIGKILL');
+    await eventually('the pool to be lost', async () => !(await used.works()));
+    expect((await poolStatus(await pool())).state).toBe('broken');
+    await used.repair();
+    await ended;
+    expect(await used.works()).toBe(true);
+    expect(await readFile(join(home, 'row'), 'utf8')).toBe('a row that must not be readable');
+    await used.release();
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+
+    await writeFile(key, 'another key, and not the one that it was');
+    await expect(usePool(await pool())).rejects.toThrow('The key does not open');
+    await rm(key);
+    await expect(usePool(await pool())).rejects.toThrow('cannot be read (ENOENT)');
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    const kept = await usePool({ ...(await pool()), key: { command: `printf %s ${secret}` } });
+    expect(await readFile(join(home, 'row'), 'utf8')).toContain('a row');
+    await kept.release();
+  },
+  GENEROUS,
+);
+
+async function contains(file: string, text: string): Promise<boolean> {
+  return (await readFile(file)).includes(text);
+}
+
+test('a description that cannot be read is said, not taken for none', async () => {
+  await mkdir(poolPaths(home).directory);
+  await writeFile(poolPaths(home).record, '{"format":1}');
+  await expect(findPool(home)).rejects.toThrow('does not describe a pool');
+});

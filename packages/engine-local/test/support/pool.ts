@@ -1,0 +1,69 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mounts } from '../../src/pool/mounts.js';
+import { findProcesses } from '../../src/system/process-identity.js';
+import { temporaryDirectory } from './home.js';
+
+const PATH = `${process.env.PATH}:/usr/sbin:/sbin`;
+
+function has(program: string): boolean {
+  return spawnSync(program, ['--version'], { stdio: 'ignore', env: { PATH } }).error === undefined;
+}
+
+function canLoop(): boolean {
+  return spawnSync('losetup', ['--find'], { stdio: 'ignore', env: { PATH } }).status === 0;
+}
+
+/** Root on Linux with loop devices and XFS. */
+export const canPool = process.platform === 'linux' && process.getuid?.() === 0 && has('mkfs.xfs') && canLoop();
+
+/** And with what encrypts. */
+export const canEncrypt = canPool && existsSync('/dev/fuse') && has('qemu-img') && has('qemu-storage-daemon');
+
+export const hasDmCrypt = canPool && has('cryptsetup') && /device-mapper/.test(readFileSync('/proc/devices', 'utf8'));
+
+/** A directory where pools are made; `remove` takes away whatever is left of them: mounts, loop devices, daemons. */
+export async function poolDirectory(): Promise<{ path: string; home: string; remove(): Promise<void> }> {
+  const { path, remove } = await temporaryDirectory();
+  return { path, home: join(path, 'home'), remove: () => takeAway(path).then(remove) };
+}
+
+/** What stands between a home and its disk; empty when everything was taken down. */
+export async function tracesOfPools(path: string): Promise<string[]> {
+  const mounted = (await mounts()).filter((mount) => mount.path.startsWith(`${path}/`));
+  const loops = execFileSync('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'], { env: { PATH } });
+  const attached = loops
+    .toString()
+    .split('\n')
+    .filter((line) => line.includes(`${path}/`));
+  return [
+    ...mounted.map((mount) => `mount ${mount.path}`),
+    ...attached.map((line) => `loop ${line.split(' ')[0]}`),
+    ...(await daemonsIn(path)).map((pid) => `daemon ${pid}`),
+  ];
+}
+
+/** Storage daemons whose image is below that directory. */
+export async function daemonsIn(path: string): Promise<number[]> {
+  const all = await findProcesses(0, 'qemu-storage-daemon');
+  return all.map(({ pid }) => pid).filter((pid) => commandLine(pid).includes(`${path}/`));
+}
+
+/** As `ps` would show it, and a NUL after each argument. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+async function takeAway(path: string): Promise<void> {
+  for (const trace of (await tracesOfPools(path)).filter((line) => line.startsWith('mount')))
+    spawnSync('umount', ['--lazy', trace.slice(6)], { env: { PATH } });
+  for (const trace of (await tracesOfPools(path)).filter((line) => line.startsWith('loop')))
+    spawnSync('losetup', ['--detach', trace.slice(5)], { env: { PATH } });
+  for (const pid of await daemonsIn(path)) process.kill(pid, 'SIGKILL');
+  spawnSync('umount', ['--lazy', join(path, 'home.pool/pool.raw')], { stdio: 'ignore', env: { PATH } });
+}
