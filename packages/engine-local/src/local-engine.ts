@@ -40,6 +40,7 @@ import { isShared, serverSpec } from './cluster/server-spec.js';
 import type { ClusterState } from './cluster/state.js';
 import { publicState } from './cluster/view.js';
 import { CONTROL_ID } from './control-database.js';
+import { checkOrigin } from './copies/origin-check.js';
 import { toEngineError } from './errors.js';
 
 const LONGEST_WAIT_SECONDS = 60;
@@ -67,7 +68,10 @@ export class LocalEngine implements Engine {
     const wanted = checkSpec(spec);
     const { version } = refuseUnoffered(wanted);
     const cluster = await this.clusters
-      .adoptOrCreate(id, (taken) => allotCluster(this.context, id, wanted, version, taken))
+      .adoptOrCreate(id, async (taken) => {
+        if (wanted.origin) checkOrigin(wanted, wanted.origin, this.clusters.find(wanted.origin.clusterId)?.state);
+        return allotCluster(this.context, id, wanted, version, taken);
+      })
       .catch((error: unknown) => {
         throw toEngineError(error);
       });
@@ -245,7 +249,6 @@ function checkSpec(spec: unknown): ClusterSpec {
     const [issue] = parsed.error.issues;
     throw new EngineError('unsupported', `The specification is refused: ${issue?.path.join('.')}: ${issue?.message}.`);
   }
-  if (parsed.data.origin) throw new EngineError('unsupported', 'This engine makes no copies of clusters yet.');
   if (parsed.data.nodes !== 1)
     throw new EngineError('unsupported', 'Clusters of more than one node are not offered on this engine yet.');
   return parsed.data;

@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_POSTGRES_MAJOR, formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/contract';
+import { copiesCluster } from './copy-conformance.js';
 import { type Clients, rotatesCredentials } from './credential-conformance.js';
 import {
   type ClusterAccess,
@@ -72,6 +73,17 @@ export function engineConformance(
     GENEROUS,
   );
   test('installs and removes extensions, and says what is in the way', () => managesExtensions(engine()), GENEROUS);
+  test(
+    'copies a running cluster into another with names, passwords and an address of its own',
+    () =>
+      copiesCluster(subject.engine, subject.clients, {
+        id: ID,
+        spec: SPEC,
+        database: 'conform',
+        owner: 'app_rw_conform',
+      }),
+    GENEROUS,
+  );
   test('tells events at least once, in order, from any cursor', () => tellsEvents(subject), GENEROUS);
   test('signs certificates with an authority of its own', () => showsAuthority(engine()), GENEROUS);
   test('destroys everything, however often it is asked', () => destroys(engine()), GENEROUS);

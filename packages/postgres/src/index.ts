@@ -6,9 +6,12 @@ export {
   type WantedAccess,
 } from './access/apply-roles.js';
 export { dropDatabase } from './access/drop-database.js';
-export { isTenantDatabase } from './access/wanted.js';
+export { isTenantDatabase, isTenantRole } from './access/wanted.js';
 export { type ClientToolsRequest, ensureClientTools, findClientTools } from './client-tools/client-tools.js';
 export { CLIENT_PROGRAMS, type ClientProgram, type ClientTools } from './client-tools/tools.js';
+export { type Adoption, adoptCopy } from './copies/adopt-copy.js';
+export type { CopyMethod } from './copies/copy-file.js';
+export { copyServer, type ServerCopy } from './copies/copy-server.js';
 export { type ExtensionCatalogue, extensionCatalogue } from './extensions/catalogue.js';
 export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-error.js';
 export { installExtension } from './extensions/install.js';
@@ -22,7 +25,7 @@ export { ReleaseError, type ReleaseErrorCode } from './release/release-error.js'
 export { systemVersion } from './release/system-install.js';
 export { writeConfiguration } from './server/configuration.js';
 export { connect, databaseSizes } from './server/connection.js';
-export { createDataDirectory } from './server/data-directory.js';
+export { createDataDirectory, placeDataDirectory } from './server/data-directory.js';
 export { findServer, isServerAlive, type ServerIdentity } from './server/identity.js';
 export { trimLog } from './server/log-file.js';
 export { reload } from './server/reload.js';

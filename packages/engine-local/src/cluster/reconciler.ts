@@ -39,16 +39,28 @@ export class ClusterReconciler {
   private constructor(
     readonly state: ClusterState,
     private readonly wakeUp: Wake,
+    private readonly ending: AbortController,
   ) {}
 
-  static async create(context: HomeContext, journal: ClusterJournal): Promise<ClusterReconciler> {
+  /** `findOther` finds the other clusters of the home. */
+  static async create(
+    context: HomeContext,
+    journal: ClusterJournal,
+    findOther: (id: string) => ClusterState | undefined,
+  ): Promise<ClusterReconciler> {
     const { record, paths } = journal;
     const wakeUp = new Wake();
+    const ending = new AbortController();
     const state: ClusterState = {
       context,
       journal,
       spool: await SpoolReader.open(record.id, paths, context.events, context.log),
-      wake: () => wakeUp.now(),
+      wake() {
+        if (journal.record.wanted === 'gone') ending.abort();
+        wakeUp.now();
+      },
+      ending: ending.signal,
+      findOther,
       phase: record.born ? 'starting' : 'fetching',
       detail: 'Looking what is there',
       trouble: null,
@@ -68,7 +80,7 @@ export class ClusterReconciler {
       serverRestarts: new Restarts(),
       gatewayRestarts: new Restarts(),
     };
-    return new ClusterReconciler(state, wakeUp);
+    return new ClusterReconciler(state, wakeUp, ending);
   }
 
   /** True once nothing is left of the cluster. */
@@ -103,6 +115,7 @@ export class ClusterReconciler {
   /** Ends the loop after the step it is in; the processes go on. */
   async stop(): Promise<void> {
     this.#stopped = true;
+    this.ending.abort();
     this.wakeUp.now();
     await this.#running;
     await this.endWatch();
@@ -145,6 +158,8 @@ export class ClusterReconciler {
       const step = STEPS.find((candidate) => !candidate.isDone(state));
       return step ? await this.take(step) : this.settle();
     } catch (error) {
+      // A long step was ended early, which is no trouble.
+      if (state.ending.aborted && error === state.ending.reason) return 0;
       return this.fail(toEngineError(error));
     }
   }

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import {
   type ServerSpec,
   settingsFor,
@@ -6,6 +7,7 @@ import {
   type TenantBounds,
   type WantedAccess,
 } from '@borealis/postgres';
+import { pendingOrigin } from '../copies/pending-origin.js';
 import { POSTGRES_PORT } from '../gateway/config-file.js';
 import type { ClusterState } from './state.js';
 
@@ -25,6 +27,7 @@ export function serverSpec(state: ClusterState): ServerSpec {
     os: state.users?.postgres ?? null,
     logFile: paths.postgresLog,
     settings: { ...settingsFor(record.spec), ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}) },
+    ...(pendingOrigin(record) ? { closedFor: userInfo().username } : {}),
     ...(isShared(state) ? { privateMemoryMiB: tenantBounds(state).privateMemoryMiB } : {}),
     access: state.users?.gateway
       ? {

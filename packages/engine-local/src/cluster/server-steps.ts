@@ -9,6 +9,8 @@ import {
   startServer,
   writeConfiguration,
 } from '@borealis/postgres';
+import { adoptOrigin, copyOrigin } from '../copies/origin-steps.js';
+import { pendingOrigin } from '../copies/pending-origin.js';
 import { traversable } from '../home/home.js';
 import { ensureDirectory } from '../system/files.js';
 import { ensureOsUser } from '../system/os-users.js';
@@ -99,7 +101,8 @@ const startPostgres: Step = {
     // In short turns, so that a destroy does not wait for a long crash recovery: the next look adopts the server.
     state.server = await startServer(serverSpec(state), { seconds: START_SECONDS });
     state.serverRestarts.started(Date.now());
-    if (!state.journal.record.born) await state.journal.update(() => ({ born: true }));
+    const { record } = state.journal;
+    if (!record.born && !pendingOrigin(record)) await state.journal.update(() => ({ born: true }));
     if (state.serverRestarts.recovered()) await announceRecovery(state, 'PostgreSQL was restarted');
   },
 };
@@ -134,8 +137,10 @@ export const SERVER_STEPS: readonly Step[] = [
   fetchRelease,
   makeUsers,
   makeDirectories,
+  copyOrigin,
   makeDataDirectory,
   configure,
   startPostgres,
+  adoptOrigin,
   applyAccessToPostgres,
 ];

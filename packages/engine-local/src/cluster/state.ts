@@ -13,6 +13,10 @@ export interface ClusterState {
   readonly spool: SpoolReader;
   /** Asks for another look at once. */
   readonly wake: () => void;
+  /** Aborted when the cluster is to be destroyed or the keeper stops: long steps end early. */
+  readonly ending: AbortSignal;
+  /** Another cluster of the home; undefined when there is none of that id. */
+  readonly findOther: (id: string) => ClusterState | undefined;
   phase: ClusterPhase;
   detail: string;
   /** Why the last look failed; null when it did not. */

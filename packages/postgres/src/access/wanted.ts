@@ -62,6 +62,11 @@ export function isTenantDatabase(name: string): boolean {
   return DATABASE.test(name) && !SERVICE_DATABASES.includes(name);
 }
 
+/** True for a name that a tenant's role may have. */
+export function isTenantRole(name: string): boolean {
+  return TENANT_ROLE.test(name) && !name.includes('\n') && name.length <= 63;
+}
+
 /** The role that holds what a database's readers may read. */
 export const readersGroupOf = (database: string) => `readers_${database}`;
 
@@ -72,7 +77,7 @@ function readDatabase({ name, owner, restricted }: WantedDatabase, { roles, shar
     );
   }
   const names = roles.filter((role) => role.database === name).map((role) => role.name);
-  const wrong = names.find((role) => !TENANT_ROLE.test(role) || role.includes('\n') || role.length > 63);
+  const wrong = names.find((role) => !isTenantRole(role));
   if (wrong !== undefined) throw new Error(`"${wrong}" cannot be the name of a tenant's role.`);
   if (!names.includes(owner) || !isWriter(owner)) {
     throw new Error(`The owner of the database "${name}" must be one of its read/write roles.`);

@@ -1,12 +1,15 @@
 import { type ServerSpec, TENANT_ROLE_PATTERN } from './spec.js';
 
 const MAP = 'tenant';
+const KEEPER_MAP = 'keeper';
 
 /**
  * pg_hba.conf: the superuser by password, tenants' roles by peer or password, all else refused. From major 16 on a
  * pattern names the tenants' roles; before, each role must be named.
  */
 export function hostBasedAccess(spec: ServerSpec): string {
+  if (spec.closedFor !== undefined)
+    return [`local all ${spec.superuser.name} peer map=${KEEPER_MAP}`, 'local all all reject', ''].join('\n');
   return [`local all ${spec.superuser.name} scram-sha-256`, ...tenantRules(spec), 'local all all reject', ''].join(
     '\n',
   );
@@ -22,6 +25,7 @@ function tenantRules(spec: ServerSpec): string[] {
 
 /** pg_ident.conf: the gateway's OS user, and nobody else, is every tenant's role. The server's own user is none. */
 export function userMaps(spec: ServerSpec): string {
+  if (spec.closedFor !== undefined) return `${KEEPER_MAP} ${quoted(spec.closedFor)} ${spec.superuser.name}\n`;
   if (spec.access.method !== 'peer') return '';
   const { gatewayOsUser, roles } = spec.access;
   if (!/^[a-z_][a-z0-9_-]*$/.test(gatewayOsUser)) {
@@ -29,6 +33,13 @@ export function userMaps(spec: ServerSpec): string {
   }
   const names = knowsPatterns(spec) ? [`"/${TENANT_ROLE_PATTERN}"`] : checkedRoles(roles);
   return names.map((name) => `${MAP} ${gatewayOsUser} ${name}\n`).join('');
+}
+
+/** An OS user's name as the map reads it literally; one with a slash in front would be a pattern. */
+function quoted(osUser: string): string {
+  if (!/^[^/"\s\p{Cc}][^"\p{Cc}]*$/u.test(osUser))
+    throw new Error(`"${osUser}" is not a user name that PostgreSQL's user map can hold.`);
+  return `"${osUser}"`;
 }
 
 function knowsPatterns(spec: ServerSpec): boolean {

@@ -12,13 +12,22 @@ import { asServerUser, checkSpec, type ServerSpec } from './spec.js';
  * major. It appears under its name only when it is complete. One process at a time may call it for a directory.
  */
 export async function createDataDirectory(spec: ServerSpec): Promise<void> {
+  await placeDataDirectory(spec, (data) => initialize(spec, data));
+}
+
+/**
+ * Makes sure that the data directory is there; adopts one of the same major. Otherwise `fill` makes it: given the path of a directory
+ * to be, in one of its own, that gets its final name when it is complete and on disk. One process at a time may call it for a directory.
+ */
+export async function placeDataDirectory(spec: ServerSpec, fill: (data: string) => Promise<void>): Promise<void> {
   checkSpec(spec);
   const { dataDirectory } = spec;
   await removeHalfMade(dataDirectory);
   if (await isAdopted(spec)) return;
   const next = `${dataDirectory}.new-${randomBytes(4).toString('hex')}`;
   try {
-    await initialize(spec, next);
+    await mkdir(next, { mode: 0o700 });
+    await fill(join(next, 'data'));
     await rename(join(next, 'data'), dataDirectory);
     await syncPath(dirname(dataDirectory));
   } finally {
@@ -45,9 +54,8 @@ async function removeHalfMade(dataDirectory: string): Promise<void> {
   await Promise.all(left.map((name) => rm(join(parent, name), { recursive: true, force: true, maxRetries: 5 })));
 }
 
-async function initialize(spec: ServerSpec, next: string): Promise<void> {
-  await mkdir(next, { mode: 0o700 });
-  const data = join(next, 'data');
+async function initialize(spec: ServerSpec, data: string): Promise<void> {
+  const next = dirname(data);
   await mkdir(data, { mode: 0o700 });
   const secret = join(next, 'superuser');
   await writeNew(secret, `${await initialSecret(spec)}\n`, spec.os);

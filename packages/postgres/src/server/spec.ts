@@ -32,6 +32,8 @@ export interface ServerSpec {
   logFile: string;
   settings: Record<string, string>;
   access: ServerAccess;
+  /** While it is set nobody is let in but this OS user, without a password and only as the superuser. */
+  closedFor?: string;
   /**
    * Memory that one process of the server may have for itself, shared memory and stack apart; whoever asks for more gets an error
    * (53200). Not limited where it is left out, and on systems other than Linux.

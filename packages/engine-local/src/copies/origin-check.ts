@@ -1,0 +1,36 @@
+import { type ClusterOrigin, type ClusterSpec, EngineError, type Rename } from '@borealis/engine';
+import { isTenantDatabase, isTenantRole } from '@borealis/postgres';
+import { isShared } from '../cluster/server-spec.js';
+import type { ClusterState } from '../cluster/state.js';
+import { CONTROL_ID } from '../control-database.js';
+
+/**
+ * Throws where a cluster of that specification cannot be a copy of `source` (undefined: there is none of that id): `not_found`, or
+ * `unsupported` with the reason.
+ */
+export function checkOrigin(spec: ClusterSpec, origin: ClusterOrigin, source: ClusterState | undefined): void {
+  const { clusterId, moment, renames } = origin;
+  const record = source?.journal.record;
+  if (!source || record?.wanted !== 'present' || clusterId === CONTROL_ID)
+    throw new EngineError('not_found', `There is no cluster "${clusterId}" to copy.`);
+  if (spec.tenancy !== 'isolated' || isShared(source)) throw refusal('a cluster that tenants share is never copied');
+  if (spec.major !== record.spec.major)
+    throw refusal(`"${clusterId}" is of PostgreSQL ${record.spec.major}, and a copy is of the same major`);
+  if (moment !== null) throw refusal(`"${clusterId}" can be copied as it is now, and not as it was before`);
+  checkRenames('database', renames.databases, isTenantDatabase);
+  checkRenames('role', renames.roles, isTenantRole);
+}
+
+function checkRenames(what: string, renames: readonly Rename[], isName: (name: string) => boolean): void {
+  const ends = [renames.map(({ from }) => from), renames.map(({ to }) => to)];
+  const wrong = ends.flat().find((name) => !isName(name));
+  if (wrong !== undefined) throw refusal(`"${wrong}" cannot be the name of a ${what}`);
+  for (const names of ends) {
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) throw refusal(`the ${what} "${twice}" is renamed twice`);
+  }
+}
+
+function refusal(reason: string): EngineError {
+  return new EngineError('unsupported', `The copy is refused: ${reason}.`);
+}
