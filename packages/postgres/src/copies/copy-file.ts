@@ -45,7 +45,7 @@ export async function copyOneFile(source: string, target: string, how: FileCopyi
 
 /** What the file systems of both places can do, tried on a real file; `trial` is a path that is free. */
 export async function probeMethod(source: string, trial: string): Promise<CopyMethod> {
-  const file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW);
+  const file = await open(source, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
     await reflink(file, source, trial);
     return 'reflink';
@@ -86,7 +86,7 @@ async function writeAll(to: FileHandle, bytes: Buffer, position: number): Promis
 
 async function openIfPresent(path: string): Promise<FileHandle | null> {
   try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null;
