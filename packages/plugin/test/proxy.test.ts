@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { proxyFor } from '../src/addon-api/proxy.js';
 import { ApiServer } from './support/api-server.js';
 import { run } from './support/cli.js';
+import { closing } from './support/closing.js';
 import { layOutHeroku, RESOURCE } from './support/heroku.js';
 import { DATABASE_HOST, makeCertificates } from './support/postgres.js';
 
@@ -33,8 +34,7 @@ proxy.on('connect', (request: IncomingMessage, client: Socket) => {
   headers.push(request.headers);
   client.on('error', () => {});
   if (request.headers['proxy-authorization'] !== CREDENTIALS)
-    // Nothing reads from this client any more, so its end would never be seen.
-    return client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', () => client.destroySoon());
+    return client.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
   const server = connect(portOf(secureApi), '127.0.0.1', () => {
     client.write('HTTP/1.1 200 OK\r\n\r\n');
     client.pipe(server).pipe(client);
@@ -42,6 +42,7 @@ proxy.on('connect', (request: IncomingMessage, client: Socket) => {
   server.on('error', () => client.destroy());
   client.on('close', () => server.destroy());
 });
+const closeAll = [secureApi, proxy].map(closing);
 const seen: string[] = [];
 const headers: IncomingMessage['headers'][] = [];
 
@@ -51,10 +52,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await api.stop();
-  for (const server of [secureApi, proxy]) {
-    server.closeAllConnections();
-    await new Promise((done) => server.close(done));
-  }
+  for (const close of closeAll) await close();
   rmSync(home, { recursive: true, force: true });
 });
 beforeEach(() => {

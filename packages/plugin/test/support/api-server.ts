@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { closing } from './closing.js';
 
 export interface RecordedRequest {
   method: string;
@@ -34,6 +35,8 @@ export class ApiServer {
     });
   });
 
+  readonly #close = closing(this.#server);
+
   async start(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
   }
@@ -52,7 +55,6 @@ export class ApiServer {
   }
 
   async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#close();
   }
 }
