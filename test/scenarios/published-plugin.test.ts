@@ -44,6 +44,8 @@ const REQUESTS: Record<string, (plugin: PublishedPlugin) => Promise<RecordedAnsw
   'integrations:remove': (plugin) => plugin.removeIntegration('etl'),
   users: (plugin) => plugin.users(),
   'users:reset': (plugin) => plugin.resetUsers(),
+  'restore:capabilities': (plugin) => plugin.restoreCapabilities(),
+  'restore:execute': (plugin) => plugin.restoreToken(),
 };
 
 function platformAs(token = installation.environment.HEROKU_API_KEY!): PublishedPluginOnPlatform {
@@ -241,6 +243,35 @@ scenario('it lists the users, and a reset takes the old credentials from all of 
     });
   });
 });
+
+scenario(
+  'it learns what can be restored and gets a token, which Heroku hands over with a plan as a string',
+  async () => {
+    await withPlugin(async (plugin) => {
+      const { status, json } = await plugin.restoreCapabilities();
+      const time = expect.toSatisfy((value) => value === null || /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value));
+      expect({ status, json }).toEqual({
+        status: 200,
+        json: {
+          cloneSupported: true,
+          restoreSupported: expect.any(Boolean),
+          earliestRestorableTime: time,
+          latestRestorableTime: time,
+        },
+      });
+      const token = await plugin.restoreToken();
+      expect(token).toMatchObject({ status: 201, json: { restoreToken: expect.stringMatching(/^[A-Za-z0-9]+$/) } });
+      const { restoreToken } = token.json as { restoreToken: string };
+      const config = { 'restore-token': restoreToken, 'restore-to-time': '2999-03-05T15:05:17.485-08:00' };
+      const wanted = { config, plan: ISOLATED, attachment: { name: 'RESTORED' } };
+      // The token is taken and the time is not: so both have arrived.
+      expect(await platformAs().createCopy('diner', wanted)).toMatchObject({
+        status: 422,
+        body: { message: expect.stringMatching(/2999-03-05T23:05:17.485000Z, is in the future/) },
+      });
+    });
+  },
+);
 
 scenario('a stranger, a wrong name and a token that was deleted get the same 404 from every request', async () => {
   const stranger = await installation.platform<{ token: string }>('POST', '/stand-in/users', {

@@ -47,6 +47,11 @@ export class PublishedPluginOnPlatform {
     return this.#send('GET', `/apps/${app}/config-vars`);
   }
 
+  /** The new add-on of `restore:execute`: its plan is a string. */
+  createCopy(app: string, wanted: { config: Record<string, string>; plan: string; attachment?: { name: string } }) {
+    return this.#send('POST', `/apps/${app}/addons`, wanted);
+  }
+
   #send(method: string, path: string, content?: object): Promise<PlatformAnswer> {
     const body = content && JSON.stringify(content);
     const headers: Record<string, string> = {

@@ -1,0 +1,145 @@
+import { makeSshKeyPair, parseConnInfo } from '@borealis/contract';
+import type { Client } from 'pg';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { appLog } from '../support/app-log.js';
+import { Installation } from '../support/installation.js';
+import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
+import { scenario } from '../support/scenario.js';
+import { connectThrough } from '../support/sql.js';
+import { appTunnelUser, type OpenTunnel, openTunnel, throughPort } from '../support/tunnel.js';
+import { until } from '../support/until.js';
+
+const isFull = process.env.BOREALIS_TEST === 'full';
+
+let installation: Installation;
+let cli: Cli;
+let source: { id: string; name: string };
+let shop: Way;
+
+beforeAll(async () => {
+  if (!isFull) return;
+  installation = await Installation.start();
+  source = await installation.createAddon('shop');
+  await installation.platform('POST', '/apps', { name: 'shop-staging' });
+  cli = await cliFor(installation);
+  shop = await wayInto('shop');
+}, 300_000);
+
+afterAll(async () => {
+  await shop?.close();
+  cli?.remove();
+  await installation?.stop();
+});
+
+async function ok(...args: string[]): Promise<CliResult> {
+  const result = await cli.run(...args);
+  expect(result.code, `heroku ${args.join(' ')}: ${result.stdout}${result.stderr}`).toBe(0);
+  return result;
+}
+
+/** An app's own way into a database: its tunnel, and a session as its writer. */
+interface Way {
+  config: Record<string, string>;
+  url: string;
+  tunnel: OpenTunnel;
+  client: Client;
+  rows(sql: string): Promise<Record<string, unknown>[]>;
+  close(): Promise<void>;
+}
+
+async function wayInto(app: string, name = 'DATABASE'): Promise<Way> {
+  const config = await installation.config(app);
+  const tunnel = await openTunnel(appTunnelUser(config, name), hostOf(config, name));
+  const url = throughPort(config[`${name}_URL`]!, tunnel.localPort);
+  const client = await connectThrough(url, caFile());
+  return {
+    ...{ config, url, tunnel, client },
+    rows: async (sql) => (await client.query(sql)).rows,
+    close: async () => {
+      await client.end();
+      await tunnel.close();
+    },
+  };
+}
+
+const caFile = () => installation.environment.BOREALIS_CA_FILE!;
+
+function hostOf(config: Record<string, string>, name = 'DATABASE') {
+  const info = parseConnInfo(config[`${name}_TUNNEL_BPG_CONN_INFO`]!);
+  return { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
+}
+
+const TENANT_ROLES = `select rolname as name from pg_roles where rolname ~ '^(app|p|di)_(ro|rw)_' order by 1`;
+const CONTENT = 'select count(*)::int as n, sum(hashtext(o::text)::bigint)::text as sum from orders o';
+
+scenario.full('borealis-pg:restore:execute clones a database to another app: all rows, no credentials', async () => {
+  await shop.rows(`create table orders (id bigserial primary key, what text);
+    insert into orders (what) select md5(n::text) from generate_series(1, 20000) n`);
+  await ok('borealis-pg:run', '-a', 'shop', '-u', '-w', '-d', 'create table notes as select 1 as note');
+  const key = makeSshKeyPair().publicKey;
+  await ok('borealis-pg:integrations:register', '-a', 'shop', '--name', 'etl', key);
+  const content = await shop.rows(CONTENT);
+
+  const { stderr } = await ok('borealis-pg:restore:execute', '-a', 'shop', '-d', 'shop-staging', '--wait');
+  expect(stderr).toContain('Checking authorization... done');
+  expect(stderr).toContain(`Starting clone of add-on ${source.name}... done`);
+  expect(stderr).toMatch(/Creating add-on borealis-pg-\S+ on ⬢ shop-staging\.\.\. done/);
+
+  const staging = await wayInto('shop-staging');
+  expect(await staging.rows(CONTENT)).toEqual(content);
+  expect(await staging.rows('select * from notes')).toEqual([{ note: 1 }]);
+  const roles = ['DATABASE_READONLY_URL', 'DATABASE_URL'].map((name) => new URL(staging.config[name]!).username);
+  expect(await staging.rows(TENANT_ROLES)).toEqual(roles.map((name) => ({ name })));
+  expect(
+    await staging.rows(`select relname from pg_class where relowner <> current_user::regrole
+    and relnamespace = 'public'::regnamespace`),
+  ).toEqual([]);
+  // What belonged to the app and its people is the new app's to change, and the source hears nothing of it.
+  expect(await staging.rows(`insert into orders (what) values ('staging') returning id::int`)).toEqual([{ id: 20001 }]);
+  await staging.rows('alter table orders add seen boolean; drop table notes');
+  expect(await shop.rows(CONTENT)).toEqual(content);
+  expect(await installation.config('shop')).toEqual(shop.config);
+  await expectApart(shop, staging);
+  await expectApart(staging, shop);
+
+  expect((await ok('borealis-pg:info', '-a', 'shop-staging')).stdout).toContain(`Cloned From Add-on: ${source.name}\n`);
+  expect((await ok('borealis-pg:integrations', '-a', 'shop-staging')).stderr).toContain('No data integrations found');
+  const copy = await installation.platform<{ name: string }[]>('GET', '/apps/shop-staging/addons');
+  await until('the clone to be in the log of the source, once', async () => {
+    const events = (await appLog(installation, 'shop')).match(/event=db-restore-initiated .*/g) ?? [];
+    return (
+      events.length === 1 && events[0]!.startsWith(`event=db-restore-initiated destination=${copy[0]!.name} user=`)
+    );
+  });
+  await staging.close();
+});
+
+/** Neither the key nor the passwords of one database open the other. */
+async function expectApart(theirs: Way, mine: Way): Promise<void> {
+  const key = appTunnelUser(theirs.config);
+  const gateway = appTunnelUser(mine.config);
+  const { host, port, hostKey } = gateway;
+  await expect(openTunnel({ ...key, host, port, hostKey }, hostOf(mine.config))).rejects.toThrow(/Permission denied/);
+  const [theirUrl, myUrl] = [new URL(theirs.url), new URL(mine.url)];
+  const oldPassword = new URL(mine.url);
+  oldPassword.password = theirUrl.password;
+  theirUrl.port = myUrl.port;
+  for (const url of [oldPassword, theirUrl])
+    await expect(connectThrough(url.toString(), caFile())).rejects.toMatchObject({ code: '28P01' });
+}
+
+scenario.full('what cannot be cloned or restored is refused with a sentence that names what can be', async () => {
+  await refused(['--restore-to-time', '2999-01-01T00:00:00Z'], /is in the future/);
+  await refused(
+    ['--restore-to-time', 'yesterday'],
+    /"yesterday", is not understood. Allowed is .* ISO 8601 with a zone/,
+  );
+  await refused(['--new-plan', 'dev'], /needs a cluster of its own.*x1-s10-p1-r1/);
+  await refused(['--new-plan', 'gold'], /gold/);
+});
+
+async function refused(args: string[], sentence: RegExp): Promise<void> {
+  const { code, stderr } = await cli.run('borealis-pg:restore:execute', '-a', 'shop', ...args);
+  expect(stderr.replace(/\s+(›\s+)?/g, ' ')).toMatch(sentence);
+  expect(code).toBe(2);
+}
