@@ -69,7 +69,7 @@ export class StorageWatch {
   }
 
   async #measure(clusterId: string, how: { onlyDue: boolean; isDiskAmple: boolean }): Promise<void> {
-    const { db, engine, limits, log } = this.parts;
+    const { db, engine, log } = this.parts;
     const rows = await this.#watched()
       .select(['addon.id', 'addon.database_name'])
       .select((e) => e.or([this.#isDue, e('storage.reason', '=', 'disk')]).as('isDue'))
