@@ -34,19 +34,6 @@ scenario('a first start takes the tour, stops, and a second one finds the same d
   expect(processesOf(directory)).toEqual([]);
 });
 
-scenario('a second start on the same home is refused with a sentence, and the first goes on', async () => {
-  const directory = home();
-  const first = launch(directory);
-  await until('the first to be up', () => existsSync(join(directory, 'env')), 180);
-  const second = launch(directory);
-  expect(await second.exit).not.toBe(0);
-  expect(second.output()).toMatch(/already running/);
-  expect(existsSync(join(directory, 'env'))).toBe(true);
-  first.child.kill('SIGINT');
-  expect(await first.exit, first.output()).toBe(0);
-  expect(processesOf(directory)).toEqual([]);
-});
-
 scenario('a port that is in use is named, and nothing half-made is left running', async () => {
   const taken = createServer();
   await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done));
@@ -67,15 +54,22 @@ scenario('settings that cannot be used are refused by name before anything is ma
   expect(existsSync(directory)).toBe(false);
 });
 
-scenario('two installations run side by side', async () => {
-  const one = launch(home());
-  const two = launch(home());
-  for (const up of [one, two]) await until('both to be up', () => existsSync(join(up.home, 'env')), 180);
-  for (const up of [one, two]) {
-    up.child.kill('SIGINT');
-    expect(await up.exit, up.output()).toBe(0);
-  }
-});
+scenario(
+  'two installations run side by side, and a second start on the home of one is refused with a sentence',
+  async () => {
+    const both = [launch(home()), launch(home())];
+    for (const up of both) await until('both to be up', () => existsSync(join(up.home, 'env')), 180);
+    const again = launch(both[0]!.home);
+    expect(await again.exit).not.toBe(0);
+    expect(again.output()).toMatch(/already running/);
+    expect(existsSync(join(both[0]!.home, 'env'))).toBe(true);
+    for (const up of both) up.child.kill('SIGINT');
+    for (const up of both) {
+      expect(await up.exit, up.output()).toBe(0);
+      expect(processesOf(up.home)).toEqual([]);
+    }
+  },
+);
 
 scenario('a home that cannot be made is one sentence', async () => {
   const started = launch('/proc/no-such-place', []);

@@ -33,7 +33,7 @@ const ca = () => installation.environment.BOREALIS_CA_FILE!;
 const clusters = () => readdirSync(join(installation.home, 'clusters')).filter((id) => id !== 'control');
 
 async function heroku(...args: string[]): Promise<string> {
-  const result = await cli.run(...args);
+  const result = await cli.ask(...args);
   expect(result.code, `heroku ${args.join(' ')}: ${result.stdout}${result.stderr}`).toBe(0);
   return result.stdout;
 }

@@ -61,7 +61,7 @@ const dbUser = (enableWriteAccess: boolean) =>
   installation.addonApi<{ dbUsername: string }>('POST', resource('/personal-db-users'), { enableWriteAccess });
 
 async function heroku(...args: string[]): Promise<CliResult> {
-  const result = await cli.run(...args);
+  const result = await cli.ask(...args);
   expect(result.code, `heroku ${args.join(' ')}: ${result.stdout}${result.stderr}`).toBe(0);
   return result;
 }

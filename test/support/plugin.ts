@@ -12,6 +12,8 @@ export interface CliResult {
 
 export interface Cli {
   run(...args: string[]): Promise<CliResult>;
+  /** The same for a command that only asks and prints; see `HerokuCli.ask`. */
+  ask(...args: string[]): Promise<CliResult>;
   remove(): void;
 }
 
@@ -26,6 +28,10 @@ export async function cliFor(installation: Installation): Promise<Cli> {
   if (linked.code !== 0) throw new Error(`plugins:link failed: ${linked.stderr}`);
   return {
     run: (...args) => cli.run(args, { cwd: directory }),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    ask: (...args) => cli.ask(args, { cwd: directory }),
+    remove: () => {
+      cli.remove();
+      rmSync(directory, { recursive: true, force: true });
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
+import { type HerokuCli, herokuCli, herokuEnv, installHerokuCli } from '@borealis/platform/testing';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type HerokuCli, herokuCli, herokuEnv, installHerokuCli } from '../src/testing/heroku-cli.js';
 import { finishProvisioning, OWNER, openWorld, type Setup, until } from './setup.js';
 
 let world: Setup;
@@ -20,14 +20,14 @@ afterAll(async () => {
 
 /** Runs a command that must succeed and gives its standard output. */
 async function heroku(line: string): Promise<string> {
-  const { code, stdout, stderr } = await cli.run(line.split(' '));
+  const { code, stdout, stderr } = await cli.ask(line.split(' '));
   expect({ line, code, stderr: code === 0 ? '' : stderr }).toEqual({ line, code: 0, stderr: '' });
   return stdout;
 }
 
 /** Runs a command that must fail and gives what it complains of. */
 async function refused(line: string): Promise<string> {
-  const { code, stdout, stderr } = await cli.run(line.split(' '));
+  const { code, stdout, stderr } = await cli.ask(line.split(' '));
   expect({ line, failed: code !== 0, stdout }).toMatchObject({ line, failed: true });
   return stderr.replaceAll(/[›\s]+/g, ' ');
 }
@@ -160,11 +160,11 @@ describe.sequential('the real heroku CLI', { timeout: 300_000 }, () => {
     const token = await world.user('colleague@example.com');
     const theirs = herokuCli(herokuEnv(world.url, token));
     onTestFinished(() => theirs.remove());
-    expect((await theirs.run(['apps:info', '-a', 'sushi'])).stderr).toContain("Couldn't find that app.");
+    expect((await theirs.ask(['apps:info', '-a', 'sushi'])).stderr).toContain("Couldn't find that app.");
     await heroku('access:add colleague@example.com -a sushi');
     expect(await heroku('access -a sushi')).toMatch(/colleague@example.com\s+collaborator/);
-    expect((await theirs.run(['config', '-a', 'sushi'])).stdout).toContain('DATABASE_URL');
-    const forbidden = await theirs.run(['apps:destroy', '-a', 'sushi', '--confirm', 'sushi']);
+    expect((await theirs.ask(['config', '-a', 'sushi'])).stdout).toContain('DATABASE_URL');
+    const forbidden = await theirs.ask(['apps:destroy', '-a', 'sushi', '--confirm', 'sushi']);
     expect(forbidden.stderr).toContain('Only the owner of sushi may destroy it.');
     await heroku('access:remove colleague@example.com -a sushi');
     expect((await world.call('/apps/sushi', { token })).status).toBe(404);

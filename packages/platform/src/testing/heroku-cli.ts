@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type HerokuSession, openHerokuSession } from './heroku-session.js';
 import { installHerokuCli } from './install-heroku-cli.js';
 
 export { HEROKU_CLI_VERSION, installHerokuCli } from './install-heroku-cli.js';
@@ -18,6 +19,11 @@ export interface HerokuCli {
   home: string;
   /** Runs one command to its end. Nothing is on standard input, so a prompt ends the command. */
   run(args: readonly string[], options?: { cwd?: string; env?: Record<string, string> }): Promise<CliResult>;
+  /**
+   * The same for a command that only asks and prints, in a process that takes all of these: no two seconds for each to start.
+   * In the full suite this is `run`.
+   */
+  ask(args: readonly string[], options?: { cwd?: string }): Promise<CliResult>;
   /** Starts a command that stays, as `logs --tail` does; the caller ends it. */
   start(args: readonly string[], options?: { cwd?: string }): Promise<ChildProcessWithoutNullStreams>;
   /** Removes the home; done at the end of the process at the latest. */
@@ -62,9 +68,9 @@ function removeHome(home: string): void {
   rmSync(home, { recursive: true, force: true, maxRetries: 3 });
 }
 
-function plain(chunks: readonly Buffer[]): string {
+function plain(text: string): string {
   // biome-ignore lint/complexity/useRegexLiterals: the escape character is easier to see so
-  return Buffer.concat(chunks).toString('utf8').replaceAll(new RegExp('\u001b\\[[0-9;?]*[A-Za-z]', 'g'), '');
+  return text.replaceAll(new RegExp('\u001b\\[[0-9;?]*[A-Za-z]', 'g'), '');
 }
 
 function collect(child: ChildProcessWithoutNullStreams): Promise<CliResult> {
@@ -73,9 +79,10 @@ function collect(child: ChildProcessWithoutNullStreams): Promise<CliResult> {
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   child.stdin.end();
+  const text = (chunks: readonly Buffer[]) => plain(Buffer.concat(chunks).toString('utf8'));
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code) => resolve({ code: code ?? 128, stdout: plain(stdout), stderr: plain(stderr) }));
+    child.once('close', (code) => resolve({ code: code ?? 128, stdout: text(stdout), stderr: text(stderr) }));
   });
 }
 
@@ -94,13 +101,21 @@ export function herokuCli(env: Record<string, string>): HerokuCli {
       cwd,
       env: environment(home, env),
     });
-  return {
-    home,
-    remove: () => removeHome(home),
-    start,
-    async run(args, { cwd = empty, env: more = {} } = {}) {
-      const options = { cwd, env: environment(home, { ...env, ...more }) };
-      return collect(spawn(process.execPath, ['--no-deprecation', await installHerokuCli(), ...args], options));
-    },
+  const run: HerokuCli['run'] = async (args, { cwd = empty, env: more = {} } = {}) => {
+    const options = { cwd, env: environment(home, { ...env, ...more }) };
+    return collect(spawn(process.execPath, ['--no-deprecation', await installHerokuCli(), ...args], options));
   };
+  let session: HerokuSession | undefined;
+  const ask: HerokuCli['ask'] = async (args, { cwd = empty } = {}) => {
+    if (process.env.BOREALIS_TEST === 'full') return run(args, { cwd });
+    const script = await installHerokuCli();
+    session ??= openHerokuSession(script, environment(home, env));
+    const { code, stdout, stderr } = await session.run({ args, cwd });
+    return { code, stdout: plain(stdout), stderr: plain(stderr) };
+  };
+  const remove = () => {
+    session?.end();
+    removeHome(home);
+  };
+  return { home, remove, start, run, ask };
 }
