@@ -220,13 +220,44 @@ test('giving up is repeated after a crash, also when the platform has forgotten 
   await expectNothingLeft(harness);
 });
 
+test.each([
+  ['waitCluster', 'cluster'],
+  ['applyAccess', 'applyAccess'],
+])('trouble of the engine at %s passes without the operator', async (label, call) => {
+  const { service, platform, engine } = await start();
+  const request = provisionRequest(platform);
+  await provision(service, request);
+  await stepTo(service, request.uuid, label);
+  engine.before = (what) => {
+    if (what === call) throw new EngineError('internal', 'a disk does not answer');
+  };
+  for (let tries = 0; tries < 12; tries++)
+    expect(await service.strands.step(request.uuid)).toMatchObject({ outcome: 'failed', label });
+  engine.before = () => {};
+  await stepTo(service, request.uuid, 'serve');
+});
+
+test('trouble with the access document that does not end has the add-on given up', async () => {
+  const harness = await start();
+  const { service, platform, pool, engine } = harness;
+  const request = provisionRequest(platform);
+  await provision(service, request);
+  await stepTo(service, request.uuid, 'applyAccess');
+  engine.before = (what) => {
+    if (what === 'applyAccess') throw new EngineError('internal', 'broken');
+  };
+  await pool.query("update addon set created_at = now() - interval '61 minutes'");
+  expect(await stepTo(service, request.uuid, null)).toEqual(['applyAccess', 'giveUp', 'forget']);
+  await expectNothingLeft(harness);
+});
+
 test('the operator wakes a parked workflow, and nobody else does', async () => {
   const { service, platform, engine } = await start();
   const request = provisionRequest(platform);
   await provision(service, request);
   await stepTo(service, request.uuid, 'applyAccess');
   engine.before = (what) => {
-    if (what === 'applyAccess') throw new EngineError('internal', 'broken');
+    if (what === 'applyAccess') throw Object.assign(new Error('a bug of ours'), { retryable: false });
   };
   expect(await service.strands.step(request.uuid)).toMatchObject({ outcome: 'parked' });
   engine.before = () => {};

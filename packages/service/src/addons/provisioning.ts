@@ -22,16 +22,17 @@ export async function exchangeGrant(work: AddonWork, id: string) {
 export async function createCluster(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
   const origin = await findOrigin(work.db, id);
-  try {
-    await work.engine.createCluster(addon.cluster_id, clusterSpec(addon, origin));
-  } catch (error) {
-    // Without an engine nothing is known about the cluster, so that is no reason to give it up.
-    if (!(error instanceof EngineError) || error.code === 'unavailable') throw error;
-    // A source that is gone, or a moment that is, does not come back.
-    const isFinal = origin !== null && (error.code === 'not_found' || error.code === 'unsupported');
-    return isFinal ? abandon(work, id, error.message) : unlessHopeless(work, id, error.message, error);
-  }
-  return go('waitCluster', {}, setStatus(id, 'provisioning'));
+  return whileHopeful(work, id, async () => {
+    try {
+      await work.engine.createCluster(addon.cluster_id, clusterSpec(addon, origin));
+    } catch (error) {
+      // A source that is gone, or a moment that is, does not come back.
+      const isFinal = origin && error instanceof EngineError && ['not_found', 'unsupported'].includes(error.code);
+      if (isFinal) return abandon(work, id, error.message);
+      throw error;
+    }
+    return go('waitCluster', {}, setStatus(id, 'provisioning'));
+  });
 }
 
 /** Seconds between two looks: short where a start takes a second or two, longer while a release is fetched. */
@@ -39,19 +40,34 @@ const LOOK_AGAIN = { fetching: 1, creating: 0.1, copying: 0.5, starting: 0.1, re
 
 export async function waitCluster(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
-  const cluster = await work.engine.cluster(addon.cluster_id);
-  if (!cluster) return go('createCluster');
-  if (cluster.phase === 'failed') return unlessSourceGone(work, id, cluster.detail);
-  if (cluster.phase === 'copying') return go('waitCopy');
-  if (cluster.phase !== 'ready') return nap(LOOK_AGAIN[cluster.phase]);
-  return cluster.gateway ? go('makeCredentials') : nap(LOOK_AGAIN.starting);
+  return whileHopeful(work, id, async () => {
+    const cluster = await work.engine.cluster(addon.cluster_id);
+    if (!cluster) return go('createCluster');
+    if (cluster.phase === 'failed') return unlessSourceGone(work, id, cluster.detail);
+    if (cluster.phase === 'copying') return go('waitCopy');
+    if (cluster.phase !== 'ready') return nap(LOOK_AGAIN[cluster.phase]);
+    return cluster.gateway ? go('makeCredentials') : nap(LOOK_AGAIN.starting);
+  });
+}
+
+/** Runs what asks the engine. A refusal, whatever its kind, never parks the workflow: it may have passed at the next try. */
+async function whileHopeful<T>(work: AddonWork, id: string, ask: () => Promise<T>) {
+  try {
+    return await ask();
+  } catch (error) {
+    // Of a cluster whose engine is out, or that recovers just now, nothing is known: no reason to give it up.
+    if (!(error instanceof EngineError) || error.code === 'unavailable' || error.code === 'not_ready') throw error;
+    return unlessHopeless(work, id, error.message, error);
+  }
 }
 
 /** A copy takes as long as there is data, where the disk cannot share it: nothing is wrong with an hour here. */
 export async function waitCopy(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
-  const cluster = await work.engine.cluster(addon.cluster_id);
-  return cluster?.phase === 'copying' ? nap(LOOK_AGAIN.copying) : go('waitCluster');
+  return whileHopeful(work, id, async () => {
+    const cluster = await work.engine.cluster(addon.cluster_id);
+    return cluster?.phase === 'copying' ? nap(LOOK_AGAIN.copying) : go('waitCluster');
+  });
 }
 
 /** As `unlessHopeless`, and at once when what was to be copied has been destroyed. */
@@ -90,8 +106,10 @@ export async function makeCredentials(work: AddonWork, id: string) {
 
 export async function applyAccess(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
-  await work.publisher.publishLatest(addon.cluster_id);
-  return go('setConfigVars');
+  return whileHopeful(work, id, async () => {
+    await work.publisher.publishLatest(addon.cluster_id);
+    return go('setConfigVars');
+  });
 }
 
 /** Runs a callback to the platform; leads to `waitGrant` when the platform takes our authorization no longer. */
