@@ -53,6 +53,8 @@ export interface ClusterTable {
   postgres_major: string;
   access_revision: Generated<number>;
   applied_revision: Generated<number>;
+  document_revision: Generated<number>;
+  document_digest: Buffer | null;
   created_at: Generated<Date>;
 }
 

@@ -2,6 +2,7 @@ import { createStrands, type Strands } from '@borealis/strands';
 import { pino } from 'pino';
 import { AccessPublisher } from './access/access-publisher.js';
 import { PersonalUsers } from './access/personal-users.js';
+import { refreshDocuments } from './access/refresh.js';
 import { addonStrand } from './addons/addon.strand.js';
 import { AddonOverview } from './addons/addon-overview.js';
 import { AddonRequests } from './addons/addon-requests.js';
@@ -81,6 +82,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   });
   const strands = createStrands(db.pool, [kind], strandOptions(log));
   await strands.migrate();
+  await refreshDocuments(db, strands);
   const metrics = new Metrics(db, strands);
   const events = new EventReader(db);
   const isHealthy = async () => (await db.pool.query('select 1')).rowCount === 1;

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import type { GatewayRole, TunnelUser } from '@borealis/contract';
 import type { ClusterAccess, DatabaseSpec } from '@borealis/engine';
+import type { Selectable } from 'kysely';
 import type { Transaction } from '../database.js';
-import type { CredentialKind } from '../schema.js';
+import type { ClusterTable, CredentialKind } from '../schema.js';
 
 type Queries = Pick<Transaction, 'sql'>;
 
@@ -14,12 +16,13 @@ interface AddonAccess {
 
 /**
  * Writes the access document of a cluster from the rows of its add-ons, and from nothing else: one revision always means one
- * document. Locks the cluster's row, so that no change can be committed between revision and rows. Null when the cluster is gone.
+ * document, also when another version of this program wrote it. Locks the cluster's row, so that no change can be committed between
+ * revision and rows. Null when the cluster is gone.
  */
 export async function accessDocument(tx: Queries, clusterId: string): Promise<ClusterAccess | null> {
   const cluster = await tx.sql
     .selectFrom('cluster')
-    .select('access_revision')
+    .select(['access_revision', 'document_revision', 'document_digest'])
     .where('id', '=', clusterId)
     .forUpdate()
     .executeTakeFirst();
@@ -28,12 +31,31 @@ export async function accessDocument(tx: Queries, clusterId: string): Promise<Cl
   await addPersonalAccess(tx, clusterId, parts);
   await addIntegrationAccess(tx, clusterId, parts);
   const all = [...parts.values()];
-  return {
-    revision: cluster.access_revision,
+  const content = {
     databases: all.map((part) => part.database),
     roles: all.flatMap((part) => part.roles),
     tunnelUsers: all.flatMap((part) => part.tunnelUsers),
   };
+  return { revision: await revisionOf(tx, clusterId, cluster, content), ...content };
+}
+
+/** The revision for this content: the next one when the newest was written with another content before. */
+async function revisionOf(
+  tx: Queries,
+  clusterId: string,
+  cluster: Pick<Selectable<ClusterTable>, 'access_revision' | 'document_revision' | 'document_digest'>,
+  content: Omit<ClusterAccess, 'revision'>,
+): Promise<number> {
+  const digest = createHash('sha256').update(JSON.stringify(content)).digest();
+  const isWritten = cluster.document_revision === cluster.access_revision;
+  if (isWritten && cluster.document_digest?.equals(digest)) return cluster.access_revision;
+  const revision = cluster.access_revision + (isWritten ? 1 : 0);
+  await tx.sql
+    .updateTable('cluster')
+    .set({ access_revision: revision, document_revision: revision, document_digest: digest })
+    .where('id', '=', clusterId)
+    .execute();
+  return revision;
 }
 
 /** The part of each add-on that has credentials, by its id: the app's own roles and key. */
