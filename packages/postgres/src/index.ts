@@ -33,5 +33,6 @@ export { settingsFor } from './server/settings.js';
 export type { OsUser, ServerAccess, ServerSpec } from './server/spec.js';
 export { type StartOptions, startServer } from './server/start.js';
 export { type StopOptions, stopServer } from './server/stop.js';
+export { isArchiving, pathInCommand } from './server/wal-archiving.js';
 export { sharedServerSettings, TENANT_BOUNDS, type TenantBounds } from './tenants/bounds.js';
 export { endProcesses, readServerUse, type ServerUse, type TenantProcess } from './tenants/server-use.js';

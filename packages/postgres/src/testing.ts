@@ -30,6 +30,8 @@ export interface TemporaryOptions {
   access?: ServerAccess;
   settings?: Record<string, string>;
   privateMemoryMiB?: number;
+  /** True: with a spool beside the data directory. */
+  archiving?: boolean;
 }
 
 /** A server of that major in a temporary directory, without fsync. As root it runs as another OS user. */
@@ -62,7 +64,9 @@ export async function temporarySpec(major: string, options: TemporaryOptions = {
   await chmod(root, 0o755);
   const socketDirectory = join(root, 's');
   await mkdir(socketDirectory);
-  if (os) await chown(socketDirectory, os.uid, os.gid);
+  const walSpool = join(root, 'wal-spool');
+  await mkdir(walSpool, { mode: 0o700 });
+  if (os) for (const path of [socketDirectory, walSpool]) await chown(path, os.uid, os.gid);
   return {
     release,
     dataDirectory: join(root, 'data'),
@@ -73,6 +77,7 @@ export async function temporarySpec(major: string, options: TemporaryOptions = {
     logFile: join(root, 'log'),
     settings: { ...settingsFor({ memoryGiB: 1, vcpu: 1, nodes: 1 }), fsync: 'off', ...options.settings },
     ...(options.privateMemoryMiB === undefined ? {} : { privateMemoryMiB: options.privateMemoryMiB }),
+    ...(options.archiving ? { walSpool } : {}),
     access: options.access ?? { method: 'peer', gatewayOsUser: userInfo().username, roles: [] },
   };
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { clusterHosts, randomPassword, Secret, TUNNEL_HOST } from '@borealis/contract';
 import type { ClusterSpec } from '@borealis/engine';
+import { generateArchiveKey, isArchived } from '../archive/archive-of.js';
 import { allotAddress, type GatewayAddress } from '../gateway/address.js';
 import { generateHostKeys } from '../gateway/host-keys.js';
 import type { LeafCertificate } from '../home/certificate-authority.js';
@@ -16,7 +17,8 @@ export async function allotCluster(
   version: string,
   taken: readonly GatewayAddress[],
 ): Promise<ClusterRecord> {
-  return { ...basicRecord(context, id, spec, version), gateway: await allotGateway(context, id, taken) };
+  const record = { ...basicRecord(context, id, spec, version), gateway: await allotGateway(context, id, taken) };
+  return { ...record, archiveKey: isArchived(record) ? generateArchiveKey() : null };
 }
 
 /** The first record of a cluster that no tunnel leads to. */
@@ -38,6 +40,7 @@ export function basicRecord(
     osUsers: hasOsUsers() ? { postgres: `bpg-${suffix}`, gateway: hasGateway ? `bgw-${suffix}` : null } : null,
     superuserPassword: new Secret(randomPassword()),
     backendPassword: new Secret(randomPassword()),
+    archiveKey: null,
     gateway: null,
     access: null,
     accessInForce: 0,

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineError } from '@borealis/engine';
 import { stopServer } from '@borealis/postgres';
+import { isArchived } from '../archive/archive-of.js';
+import { watchArchive } from '../archive/archive-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
@@ -30,7 +32,7 @@ const WATCH_END_MS = 5000;
 export class ClusterReconciler {
   readonly #watchers = new Set<() => void>();
   #running: Promise<void> | null = null;
-  #watching: Promise<void> | null = null;
+  #watching: Promise<unknown> | null = null;
   readonly #end = new AbortController();
   #stopped = false;
   #failures = 0;
@@ -90,7 +92,11 @@ export class ClusterReconciler {
 
   start(): void {
     this.#running = this.loop();
-    if (isShared(this.state)) this.#watching = watchTenants(this.state, this.#end.signal);
+    const watchers = [
+      ...(isShared(this.state) ? [watchTenants] : []),
+      ...(isArchived(this.state.journal.record) ? [watchArchive] : []),
+    ];
+    this.#watching = Promise.all(watchers.map((watch) => watch(this.state, this.#end.signal)));
   }
 
   /** Resolves as soon as `condition` gives something, after any look; rejects when it throws. */

@@ -38,6 +38,8 @@ const clusterRecord = z.object({
   superuserPassword: secret,
   /** Of the tenant roles where the gateway cannot use peer authentication, of the service's role in the control cluster. */
   backendPassword: secret,
+  /** Seals the archive; null where nothing is archived, and in records of versions that archived nothing. */
+  archiveKey: secret.nullable().default(null),
   /** Null: no tunnel leads to this cluster. */
   gateway: gatewayRecord.nullable(),
   access: clusterAccess.nullable(),

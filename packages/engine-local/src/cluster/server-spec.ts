@@ -29,6 +29,7 @@ export function serverSpec(state: ClusterState): ServerSpec {
     settings: { ...settingsFor(record.spec), ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}) },
     ...(pendingOrigin(record) ? { closedFor: userInfo().username } : {}),
     ...(isShared(state) ? { privateMemoryMiB: tenantBounds(state).privateMemoryMiB } : {}),
+    ...(record.archiveKey ? { walSpool: paths.walSpool } : {}),
     access: state.users?.gateway
       ? {
           method: 'peer',

@@ -9,6 +9,7 @@ import {
   startServer,
   writeConfiguration,
 } from '@borealis/postgres';
+import { generateArchiveKey, isArchived } from '../archive/archive-of.js';
 import { adoptOrigin, copyOrigin } from '../copies/origin-steps.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
 import { traversable } from '../home/home.js';
@@ -43,6 +44,16 @@ const makeUsers: Step = {
   },
 };
 
+/** Clusters made by an earlier version have none. */
+const makeArchiveKey: Step = {
+  phase: null,
+  detail: 'Preparing the archive',
+  isDone: ({ journal: { record } }) => record.archiveKey !== null || !isArchived(record),
+  async run(state) {
+    await state.journal.update(() => ({ archiveKey: generateArchiveKey() }));
+  },
+};
+
 const makeDirectories: Step = {
   phase: 'creating',
   detail: 'Creating the directories of the cluster',
@@ -57,6 +68,10 @@ const makeDirectories: Step = {
     if (postgres && gateway)
       await ensureDirectory(paths.socketDirectory, 0o2750, { uid: postgres.uid, gid: gateway.gid });
     else await ensureDirectory(paths.socketDirectory, 0o700, postgres);
+    if (state.journal.record.archiveKey) {
+      await ensureDirectory(paths.walSpool, 0o700, postgres);
+      await ensureDirectory(paths.archive, 0o700);
+    }
     if (state.journal.record.gateway) {
       await ensureDirectory(paths.gateway, 0o700, gateway ?? undefined);
       await rm(paths.gatewayLink, { force: true });
@@ -136,6 +151,7 @@ const applyAccessToPostgres: Step = {
 export const SERVER_STEPS: readonly Step[] = [
   fetchRelease,
   makeUsers,
+  makeArchiveKey,
   makeDirectories,
   copyOrigin,
   makeDataDirectory,

@@ -30,6 +30,10 @@ export interface ClusterPaths {
   postgres: string;
   data: string;
   postgresLog: string;
+  /** Finished WAL on its way into the archive; belongs to the PostgreSQL user, closed to others. */
+  walSpool: string;
+  /** Sealed WAL, closed to others. */
+  archive: string;
   /** Belongs to the gateway's user, closed to others. */
   gateway: string;
   gatewayLog: string;
@@ -79,6 +83,9 @@ function clusterPaths(directory: string, run: string): ClusterPaths {
     postgres: join(directory, 'postgres'),
     data: join(directory, 'postgres', 'data'),
     postgresLog: join(directory, 'postgres', 'server.log'),
+    // Not in `postgres`: its owner could put another directory in the place of one in it, and the keeper removes files there.
+    walSpool: join(directory, 'wal-spool'),
+    archive: join(directory, 'archive'),
     gateway: join(directory, 'gateway'),
     gatewayLog: join(directory, 'gateway.log'),
     spool: join(directory, 'spool.json'),

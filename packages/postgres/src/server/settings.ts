@@ -1,6 +1,7 @@
 import { majorOf } from '../release/offers.js';
 import { clusterName } from './cluster-processes.js';
 import type { ServerSpec } from './spec.js';
+import { archiveSettings } from './wal-archiving.js';
 
 /** Memory, connections and workers that fit a plan; pages are only used once data fills them, so idle servers stay small. */
 export function settingsFor(plan: { memoryGiB: number; vcpu: number; nodes: number }): Record<string, string> {
@@ -51,6 +52,7 @@ function fixedSettings(spec: ServerSpec): Record<string, string> {
     password_encryption: 'scram-sha-256',
     // A prepared transaction would outlive its session, and so its role and a restriction of its database.
     max_prepared_transactions: '0',
+    ...archiveSettings(spec),
   };
 }
 

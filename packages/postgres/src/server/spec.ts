@@ -39,6 +39,11 @@ export interface ServerSpec {
    * (53200). Not limited where it is left out, and on systems other than Linux.
    */
   privateMemoryMiB?: number;
+  /**
+   * A directory of the server's user that every finished file of WAL is copied to, for somebody else to take away. Left out: nothing
+   * is archived. A running server begins or ends archiving with its next start.
+   */
+  walSpool?: string;
 }
 
 // `all` would be everybody in pg_hba.conf, and names with pg_ are PostgreSQL's own.
