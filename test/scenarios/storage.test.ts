@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -9,6 +11,7 @@ import { connectThrough, query } from '../support/sql.js';
 import { appTunnelUser, type OpenTunnel, openTunnel, throughPort } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
+const BOREALIS = join(import.meta.dirname, '../../packages/borealis/dist/cli.js');
 const MIB = 2 ** 20;
 /** A limit of 24 MiB that is looked at all the time; an empty database takes about 8. */
 const POLICY = {
@@ -142,6 +145,20 @@ scenario(
   },
 );
 
+/** The app's next password opens sessions that read and cannot write. */
+async function rotateWhileRestricted(): Promise<void> {
+  const before = (await installation.config('hoard')).DATABASE_URL;
+  const env = { ...process.env, BOREALIS_HOME: installation.home };
+  await until('a rotation', () => spawnSync(process.execPath, [BOREALIS, 'rotate', addon.name], { env }).status === 0);
+  const next = await until('new config vars', async () => {
+    const { DATABASE_URL } = await installation.config('hoard');
+    return DATABASE_URL !== before && DATABASE_URL;
+  });
+  const renewed = throughPort(next, tunnel.localPort);
+  expect(await query(renewed, caFile(), 'select id from kept order by id')).toEqual([{ id: 1 }, { id: 2 }]);
+  await expect(query(renewed, caFile(), 'insert into kept values (3)')).rejects.toThrow(/permission denied/);
+}
+
 /** Kills service and keeper again and again while something is under way. */
 async function underFire<T>(work: Promise<T>): Promise<T> {
   let isOver = false;
@@ -164,6 +181,7 @@ scenario.full('a restriction and its end come about though service and keeper ar
   for (let n = 0; n < 10; n++)
     await sql('insert into filling select repeat(md5(i::text), 30) from generate_series(1, 5000) i').catch(() => {});
   await underFire(reached('restricted'));
+  await rotateWhileRestricted();
   await expect(sql('insert into kept values (3)')).rejects.toThrow(/permission denied|must be owner/);
   await until('the window', () => installation.addonApi('POST', resource('/cleanup-window')).then(() => true), 60);
   await until('the table to be gone', async () => (await sql('drop table if exists filling')) !== undefined, 60);

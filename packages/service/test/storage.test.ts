@@ -1,5 +1,6 @@
+import { makeSshKeyPair } from '@borealis/contract';
 import { expect, test } from 'vitest';
-import { useService } from './support/harness.js';
+import { call, useService } from './support/harness.js';
 import { useStorage } from './support/storage.js';
 
 const start = useService();
@@ -195,4 +196,42 @@ test('one that cannot be measured keeps nobody else from being measured', async 
   expect([it.isRestricted(), other.isRestricted()]).toEqual([false, true]);
   expect((await it.info()).dbStorageUsageBytes).toBe(0);
   expect(logged()).toContain('cannot be measured');
+});
+
+test('the credentials of the app are rotated while it is restricted, and it stays restricted', async () => {
+  const harness = await start();
+  const { addon } = await useStorage(harness);
+  const it = await addon();
+  await it.grow(1500);
+  const urlOf = () => harness.platform.addons.get(it.id)!.config.BOREALIS_PG_URL;
+  const writer = () => harness.engine.access.roles.find(({ name }) => name.startsWith('app_rw_'))!;
+  const [url, former] = [urlOf(), writer().verifiers];
+  await harness.pool.query('update rotation set due_at = now()');
+  for (let rounds = 0; rounds < 3; rounds++) await it.work();
+  expect(urlOf()).not.toBe(url);
+  expect(writer().verifiers).toEqual([expect.any(String), ...former]);
+  expect([it.isRestricted(), (await it.info()).status]).toEqual([true, 'available']);
+  await harness.pool.query("update rotation set announced_at = now() - interval '26 hours'");
+  await harness.pool.query('update strands.strand set run_at = now()');
+  for (let rounds = 0; rounds < 3; rounds++) await it.work();
+  expect(writer().verifiers).toHaveLength(1);
+  expect(it.isRestricted()).toBe(true);
+});
+
+test('while it is restricted readers are registered and removed, and writers are refused', async () => {
+  const harness = await start();
+  const { addon, service } = await useStorage(harness);
+  const it = await addon();
+  const path = `${it.name}/data-integrations`;
+  const { publicKey: sshPublicKey } = makeSshKeyPair();
+  const register = (integrationName: string, enableWriteAccess: boolean) =>
+    call(service, it.token, 'POST', path, { integrationName, sshPublicKey, enableWriteAccess });
+  expect((await register('writer', true)).statusCode).toBe(201);
+  await it.grow(1500);
+  expect((await register('other', true)).statusCode).toBe(403);
+  expect((await register('reader', false)).statusCode).toBe(201);
+  for (const name of ['reader', 'writer'])
+    expect((await call(service, it.token, 'DELETE', `${path}/${name}`)).statusCode).toBe(200);
+  expect(harness.engine.access.tunnelUsers.filter(({ kind }) => kind === 'integration')).toEqual([]);
+  expect(it.isRestricted()).toBe(true);
 });
