@@ -15,6 +15,7 @@ export interface Database {
   personal_credential: PersonalCredentialTable;
   open_tunnel: OpenTunnelTable;
   data_integration: DataIntegrationTable;
+  extension_change: ExtensionChangeTable;
   event: EventTable;
   log_delivery: LogDeliveryTable;
   engine_cursor: EngineCursorTable;
@@ -146,6 +147,15 @@ export interface DataIntegrationTable {
   created_at: Generated<Date>;
   registered_at: Date | null;
   leaving: Generated<boolean>;
+}
+
+export interface ExtensionChangeTable {
+  id: Generated<string>;
+  addon_id: string;
+  change: 'install' | 'remove';
+  extension: string;
+  user_email: string;
+  begun_at: Generated<Date>;
 }
 
 interface EventTable {

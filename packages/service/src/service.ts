@@ -107,7 +107,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
       cleanupWindows: new CleanupWindows(db, () => strands, publisher, storagePolicy),
       personalUsers: new PersonalUsers(db, engine, publisher, () => strands),
       integrations: new DataIntegrations(db, engine, publisher, () => strands),
-      extensions: new Extensions(db, engine),
+      extensions: new Extensions(db, engine, () => strands),
     }),
   );
   const token = config.operatorToken;

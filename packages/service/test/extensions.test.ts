@@ -6,13 +6,13 @@ const start = useService();
 
 async function database() {
   const harness = await start();
-  const { name, token } = await availableAddon(harness);
+  const { name, token, id } = await availableAddon(harness);
   const ask = async (method: 'GET' | 'POST' | 'DELETE', path = '', body?: object) => {
     const answer = await call(harness.service, token, method, `${name}/pg-extensions${path}`, body);
     return { status: answer.statusCode, body: answer.json() };
   };
   return {
-    ...{ harness, list: () => ask('GET') },
+    ...{ harness, id, list: () => ask('GET') },
     install: (pgExtensionName: string) => ask('POST', '', { pgExtensionName }),
     remove: (extension: string) => ask('DELETE', `/${extension}`),
   };
@@ -95,4 +95,44 @@ test('a schema in the way is told apart from an extension that is there; a datab
     throw new EngineError('unavailable', 'away');
   };
   expect((await list()).status).toBe(503);
+});
+
+/** Lets the strand of another process look after the add-on when nobody can be at work on a change any more. */
+async function lookedAfterByAnother({ harness, id }: Awaited<ReturnType<typeof database>>): Promise<void> {
+  const next = await harness.another();
+  expect((await next.strands.step(id))?.label).toBe('serve');
+  expect(await events(harness), 'the request may still be at work').toEqual([]);
+  for (let looks = 0; looks < 2; looks++) {
+    await harness.pool.query("update extension_change set begun_at = now() - interval '61 seconds'");
+    expect((await next.strands.step(id))?.label).toBe('serve');
+  }
+  expect((await harness.pool.query('select from extension_change')).rowCount).toBe(0);
+}
+
+test('a service that dies when the engine has done it leaves the event to the next one, once', async () => {
+  const given = await database();
+  const { harness, install, list } = given;
+  const { engine } = harness;
+  const real = engine.installExtension.bind(engine);
+  engine.installExtension = async (...args) => {
+    await real(...args);
+    throw new Error('killed');
+  };
+  expect((await install('cube')).status).toBe(500);
+  await lookedAfterByAnother(given);
+  expect((await list()).body.extensions).toHaveLength(1);
+  expect(await events(harness)).toEqual([
+    ['postgresql-extension-installed', { extension: 'cube', version: '1.5', user: 'dev@example.com' }],
+  ]);
+});
+
+test('a service that dies before the engine has done anything leaves no event', async () => {
+  const given = await database();
+  const { harness, install } = given;
+  harness.engine.before = (what) => {
+    if (what === 'installExtension') throw new Error('killed');
+  };
+  expect((await install('cube')).status).toBe(500);
+  await lookedAfterByAnother(given);
+  expect(await events(harness)).toEqual([]);
 });

@@ -1,12 +1,13 @@
 import { go, nap } from '@borealis/strands';
 import { type Expired, endExpired, expiredCredentials, secondsToNextExpiry } from '../access/expiry.js';
 import { queriesOn } from '../database.js';
+import { secondsToSettle, settleChanges } from '../extensions/changes.js';
 import { closeIntegrations, forgetIntegrations, type Leaving, leavingIntegrations } from '../integrations/leaving.js';
 import { canEnd } from '../rotation/ending.js';
 import { dueWork, secondsToWork } from '../rotation/rotation-store.js';
 import { confirmWriteAccess, isWriteAccessChanged } from '../storage/write-access.js';
 import { findAddon } from './addon-store.js';
-import type { AddonWork } from './addon-work.js';
+import { type AddonWork, ownAddon } from './addon-work.js';
 
 /** Longest time without a look. Everything that must be done sooner raises a signal. */
 const IDLE_SECONDS = 600;
@@ -32,9 +33,11 @@ export async function serve(work: AddonWork, id: string) {
     // After all that must not wait for a platform that is out.
     await work.grants.exchange(id);
     if (renewal === 'announce') return go('announceCredentials');
+    await settleChanges(work.db, work.engine, await ownAddon(work, id));
     const next = await secondsToNextExpiry(work.db, id);
     const renewalIn = await secondsToWork(work.db, id, work.rotation);
-    return nap(Math.min(next ?? IDLE_SECONDS, renewalIn ?? IDLE_SECONDS, IDLE_SECONDS));
+    const settleIn = await secondsToSettle(work.db, id);
+    return nap(Math.min(...[next, renewalIn, settleIn].map((seconds) => seconds ?? IDLE_SECONDS), IDLE_SECONDS));
   } catch (error) {
     work.log.warn({ addon: id, err: error }, 'an add-on could not be looked after');
     return nap(AFTER_FAILURE_SECONDS);

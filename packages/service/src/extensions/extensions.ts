@@ -1,17 +1,19 @@
 import type { ExtensionInstalled, InstalledExtensions } from '@borealis/contract';
 import { type Engine, EngineError } from '@borealis/engine';
+import type { Strands } from '@borealis/strands';
 import type { Addon } from '../addons/addon-store.js';
 import { assertChangeable, assertWriteAccess } from '../addons/readiness.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
-import { type NewEvent, recordEvent } from '../events/event-log.js';
 import type { Person } from '../platform/platform-api.js';
+import { beginChange, completeChange, dropChange, type ExtensionChange } from './changes.js';
 
 /** The extensions of one add-on's database, as its people see them. */
 export class Extensions {
   constructor(
     private readonly db: ControlDatabase,
     private readonly engine: Engine,
+    private readonly strands: () => Strands,
   ) {}
 
   async list(addon: Addon): Promise<InstalledExtensions['extensions']> {
@@ -26,13 +28,14 @@ export class Extensions {
   async install(addon: Addon, person: Person, name: string): Promise<ExtensionInstalled> {
     assertChangeable(addon);
     assertWriteAccess(addon);
-    const { cluster_id, database_name, id: addonId } = addon;
+    const { cluster_id, database_name } = addon;
+    const change = await this.#begin(addon, person, 'install', name);
     try {
       const { schema, version } = await this.engine.installExtension(cluster_id, database_name, name);
-      const attributes = { extension: name, version, user: person.email };
-      await this.#record({ addonId, type: 'postgresql-extension-installed', attributes });
+      await completeChange(this.db, change, version);
       return { pgExtensionSchema: schema, pgExtensionVersion: version };
     } catch (error) {
+      await this.#dropRefused(change, error);
       throw error instanceof EngineError ? await this.#whyNot(addon, name, error) : error;
     }
   }
@@ -41,18 +44,28 @@ export class Extensions {
   async remove(addon: Addon, person: Person, name: string): Promise<void> {
     assertChangeable(addon);
     assertWriteAccess(addon);
-    const { cluster_id, database_name, id: addonId } = addon;
+    const change = await this.#begin(addon, person, 'remove', name);
     try {
-      await this.engine.removeExtension(cluster_id, database_name, name);
+      await this.engine.removeExtension(addon.cluster_id, addon.database_name, name);
+      await completeChange(this.db, change);
     } catch (error) {
+      await this.#dropRefused(change, error);
       throw error instanceof EngineError ? removalRefusal(name, error) : error;
     }
-    const attributes = { extension: name, user: person.email };
-    await this.#record({ addonId, type: 'postgresql-extension-removed', attributes });
   }
 
-  async #record(event: NewEvent): Promise<void> {
-    await this.db.transaction((tx) => recordEvent(tx.sql, event));
+  #begin(addon: Addon, person: Person, change: ExtensionChange['change'], extension: string): Promise<ExtensionChange> {
+    return this.db.transaction(async (tx) => {
+      // Should this process die, the strand looks at what became of it.
+      await this.strands().signal(tx.client, addon.id, 'extension');
+      return beginChange(tx, { addon_id: addon.id, change, extension, user_email: person.email });
+    });
+  }
+
+  /** Only a clear refusal says that nothing has happened. */
+  async #dropRefused(change: ExtensionChange, error: unknown): Promise<void> {
+    if (error instanceof EngineError && error.code !== 'internal' && error.code !== 'unavailable')
+      await dropChange(this.db, change);
   }
 
   async #whyNot({ cluster_id, database_name }: Addon, name: string, error: EngineError): Promise<Error> {
