@@ -152,7 +152,7 @@ async function rotateWhileRestricted(): Promise<void> {
   await until('a rotation', () => spawnSync(process.execPath, [BOREALIS, 'rotate', addon.name], { env }).status === 0);
   const next = await until('new config vars', async () => {
     const { DATABASE_URL } = await installation.config('hoard');
-    return DATABASE_URL !== before && DATABASE_URL;
+    return DATABASE_URL !== before ? DATABASE_URL : null;
   });
   const renewed = throughPort(next, tunnel.localPort);
   expect(await query(renewed, caFile(), 'select id from kept order by id')).toEqual([{ id: 1 }, { id: 2 }]);
