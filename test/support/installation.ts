@@ -9,7 +9,8 @@ import { until } from './until.js';
 /** The plan that most scenarios are about: a cluster of one's own. */
 export const ISOLATED = `borealis-pg:${SMALLEST_ISOLATED_PLAN}`;
 
-const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
+/** The compiled `borealis` command. */
+export const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
 
 /** A directory for one installation: short, because of socket paths, and open to the users that PostgreSQL runs as. */
 export function temporaryHome(): string {
@@ -23,11 +24,15 @@ export function removeHome(home: string): void {
   for (const { pid } of processesOf(home)) kill9(pid);
   const identity = join(home, 'home.json');
   if (process.getuid?.() === 0 && existsSync(identity)) {
-    const { id } = JSON.parse(readFileSync(identity, 'utf8')) as { id: string };
-    const users = readFileSync('/etc/passwd', 'utf8').match(new RegExp(`^b(pg|gw)-${id}-[^:]+`, 'gm')) ?? [];
-    for (const user of users) spawnSync('userdel', [user]);
+    removeUsers((JSON.parse(readFileSync(identity, 'utf8')) as { id: string }).id);
   }
   rmSync(home, { recursive: true, force: true });
+}
+
+/** Takes away the operating-system users of the home with that id. */
+export function removeUsers(homeId: string): void {
+  const users = readFileSync('/etc/passwd', 'utf8').match(new RegExp(`^b(pg|gw)-${homeId}-[^:]+`, 'gm')) ?? [];
+  for (const user of users) spawnSync('userdel', [user]);
 }
 
 export interface UpProcess {

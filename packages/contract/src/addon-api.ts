@@ -37,6 +37,14 @@ export const addonInfo = z.object({
   cleanupWindowAvailableAt: z.string().nullish(),
   /** Ours: the end of the clean-up window that is open. */
   cleanupWindowUntil: z.string().nullish(),
+  /** Ours: what was found below the cluster's files; left out while the engine cannot tell. */
+  dataAtRest: z
+    .object({
+      /** `AES-256-XTS (LUKS)`; null when nothing that could be found encrypts them. */
+      encryption: z.string().nullable(),
+      copyOnWrite: z.boolean(),
+    })
+    .optional(),
 });
 export type AddonInfo = z.infer<typeof addonInfo>;
 

@@ -5,7 +5,7 @@ export { keeperSocket, runtimeDirectory } from './home/paths.js';
 export { type Keeper, startKeeper } from './keeper.js';
 export { type KeeperOptions, type PublicGateways, parsePortRange } from './options.js';
 export { createPool, type NewPool, toGiB } from './pool/create.js';
-export { type DataAtRest, dataAtRest } from './pool/data-at-rest.js';
+export { dataAtRest } from './pool/data-at-rest.js';
 export { growPool } from './pool/enlarge.js';
 export { findPool, type KeySource, type Pool, refuseUnmounted } from './pool/pool.js';
 export { PoolError } from './pool/pool-error.js';

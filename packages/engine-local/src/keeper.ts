@@ -12,6 +12,7 @@ import { homeIdentity, prepareHome } from './home/home.js';
 import { type HomeLock, lockHome } from './home/lock.js';
 import { LocalEngine } from './local-engine.js';
 import type { KeeperOptions } from './options.js';
+import { dataAtRest } from './pool/data-at-rest.js';
 import { buildRpcServer, listenOnSocket } from './rpc/server.js';
 
 /** The one daemon of a home: it owns every PostgreSQL server and every gateway there. */
@@ -44,7 +45,9 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
       authority: await CertificateAuthority.open(paths.authority),
       events: await EventJournal.open(paths.events),
       program: await installGatewayProgram(options.gatewayBundle, paths.releases),
+      dataAtRest: await dataAtRest(paths.home),
     };
+    context.log.info({ dataAtRest: context.dataAtRest }, 'what encrypts the files, and whether copies share blocks');
     return await run(context, lock);
   } catch (error) {
     await lock.release();

@@ -120,7 +120,7 @@ export class LocalEngine implements Engine {
 
   async capacity(): Promise<Capacity> {
     const { bavail, blocks, bsize } = await statfs(this.context.home.paths.clusters);
-    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize };
+    return { totalBytes: blocks * bsize, freeBytes: bavail * bsize, dataAtRest: this.context.dataAtRest };
   }
 
   async extensions(id: string, database: string): Promise<ExtensionCatalogue> {

@@ -1,11 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPool, SMALLEST_POOL } from '../src/pool/create.js';
 import { dataAtRest } from '../src/pool/data-at-rest.js';
-import { findPool, type Pool, poolPaths, refuseUnmounted } from '../src/pool/pool.js';
+import { growPool } from '../src/pool/enlarge.js';
+import { findPool, type KeySource, type Pool, poolPaths, refuseUnmounted, savePool } from '../src/pool/pool.js';
 import { poolStatus } from '../src/pool/pool-status.js';
 import { usePool } from '../src/pool/use.js';
 import { eventually, GENEROUS } from './support/home.js';
@@ -14,6 +17,8 @@ import { canEncrypt, canPool, commandLine, daemonsIn, poolDirectory, tracesOfPoo
 const plainTest = test.skipIf(!canPool);
 const fullTest = test.skipIf(!canPool || process.env.BOREALIS_TEST !== 'full');
 const encryptedTest = test.skipIf(!canEncrypt || process.env.BOREALIS_TEST !== 'full');
+/** What a process of its own imports. */
+const ENGINE = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 const NEEDS = '(needs root, loop devices, xfsprogs';
 
 let directory: Awaited<ReturnType<typeof poolDirectory>>;
@@ -146,3 +151,87 @@ test('a description that cannot be read is said, not taken for none', async () =
   await writeFile(poolPaths(home).record, '{"format":1}');
   await expect(findPool(home)).rejects.toThrow('does not describe a pool');
 });
+
+fullTest(
+  `a pool grows under what runs on it, and what was interrupted is finished by the next mount ${NEEDS})`,
+  async () => {
+    await createPool({ home, sizeBytes: SMALLEST_POOL, key: null });
+    const used = await usePool(await pool());
+    await writeFile(join(home, 'row'), 'kept');
+    const before = (await poolStatus(await pool())).freeBytes!;
+    await expect(growPool(await pool(), SMALLEST_POOL / 2)).rejects.toThrow('never shrinks');
+    await expect(growPool(await pool(), 2 ** 60)).rejects.toThrow('There is no room');
+    await growPool(await pool(), 2 * SMALLEST_POOL);
+    expect((await poolStatus(await pool())).freeBytes! - before).toBeGreaterThan(SMALLEST_POOL * 0.9);
+    await used.release();
+
+    // As a grow leaves it that was killed after it wrote down what is wanted.
+    await savePool({ ...(await pool()), sizeBytes: 3 * SMALLEST_POOL });
+    const again = await usePool(await pool());
+    expect((await poolStatus(await pool())).freeBytes! - before).toBeGreaterThan(SMALLEST_POOL * 1.8);
+    expect(await readFile(join(home, 'row'), 'utf8')).toBe('kept');
+    await again.release();
+  },
+  GENEROUS,
+);
+
+encryptedTest(
+  `an encrypted pool grows while it is mounted and while it is not, with its room taken from the disk ${NEEDS}, qemu-utils, qemu-system-common)`,
+  async () => {
+    await createPool({ home, sizeBytes: SMALLEST_POOL });
+    expect((await poolStatus(await pool())).keyBesideImage).toBe(true);
+    await growPool(await pool(), 2 * SMALLEST_POOL);
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    const used = await usePool(await pool());
+    await growPool(await pool(), 3 * SMALLEST_POOL);
+    const { freeBytes, state } = await poolStatus(await pool());
+    expect(state).toBe('mounted');
+    expect(freeBytes).toBeGreaterThan(2.7 * SMALLEST_POOL);
+    const { blocks } = await stat(join(`${home}.pool`, 'pool.luks'));
+    expect(blocks * 512).toBeGreaterThanOrEqual(3 * SMALLEST_POOL);
+    await used.release();
+  },
+  GENEROUS,
+);
+
+fullTest(
+  `a pool whose making is killed at any moment is made by the next attempt ${NEEDS})`,
+  async () => {
+    const paths = poolPaths(home);
+    for (const moment of [paths.record, join(paths.directory, 'pool.xfs'), paths.marker])
+      await killMaking(null, async () => existsSync(moment));
+    expect(await createPool({ home, sizeBytes: SMALLEST_POOL, key: null })).toMatch(/made|adopted/);
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    await (await usePool(await pool())).release();
+  },
+  GENEROUS,
+);
+
+encryptedTest(
+  `what an encrypted pool left whose making was killed is taken away ${NEEDS}, qemu-utils, qemu-system-common)`,
+  async () => {
+    const key = { file: join(directory.path, 'key') };
+    await killMaking(key, daemonRuns);
+    await expect(usePool(await pool())).rejects.toThrow('was not finished');
+    // Another description than the killed one: what that left is found all the same.
+    expect(await createPool({ home, sizeBytes: SMALLEST_POOL, key: null })).toBe('made');
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    expect(await readdir(`${home}.pool`)).not.toContain('pool.luks');
+  },
+  GENEROUS,
+);
+
+/** Makes a pool in a process of its own, which is killed once `reached`, or has ended by then. */
+async function killMaking(key: KeySource | null, reached: () => Promise<boolean>): Promise<void> {
+  const main = `import { createPool } from ${JSON.stringify(ENGINE)};
+    await createPool(${JSON.stringify({ home, sizeBytes: SMALLEST_POOL, key })});`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', main], { stdio: 'ignore' });
+  const ended = once(child, 'exit');
+  await eventually('the moment to kill it', async () => child.exitCode !== null || (await reached()));
+  child.kill('SIGKILL');
+  await ended;
+}
+
+async function daemonRuns(): Promise<boolean> {
+  return (await daemonsIn(directory.path)).length > 0;
+}

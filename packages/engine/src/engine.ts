@@ -185,6 +185,15 @@ export interface CredentialUse {
 export interface Capacity {
   totalBytes: number;
   freeBytes: number;
+  dataAtRest: DataAtRest;
+}
+
+/** What is true of the files of clusters; found by looking, never assumed. */
+export interface DataAtRest {
+  /** What encrypts them, as `AES-256-XTS (LUKS)`; null: nothing that could be found does. */
+  encryption: string | null;
+  /** Copies share blocks with the original until one of them changes. */
+  copyOnWrite: boolean;
 }
 
 export interface InstalledExtension {

@@ -52,6 +52,7 @@ export function describeAddon(info: AddonInfo): string {
       info.storageComplianceDeadline === null ? NONE : localTime(info.storageComplianceDeadline),
     ],
     ...cleanupWindow(info),
+    ...dataAtRest(info),
   ]);
 }
 
@@ -62,6 +63,13 @@ function cleanupWindow({ cleanupWindowUntil, cleanupWindowAvailableAt }: AddonIn
   const isDue = Date.parse(cleanupWindowAvailableAt) <= Date.now();
   const from = isDue ? 'now' : `from ${localTime(cleanupWindowAvailableAt)} on`;
   return [['Clean-up Window', `Can be opened ${from} (borealis-pg:storage:cleanup)`]];
+}
+
+/** Said by a service that has looked. */
+function dataAtRest({ dataAtRest: found }: AddonInfo): [string, string][] {
+  if (!found) return [];
+  const copies = found.copyOnWrite ? 'copies share blocks' : 'copies take their whole size';
+  return [['Data at Rest', `${found.encryption ?? 'Not encrypted'}, ${copies}`]];
 }
 
 function gibibytes(bytes: number, digits: number, digitsBelowOne: number): string {

@@ -29,6 +29,7 @@ test('info is answered at every stage, with what is known by then', async () => 
     ...{ restoreSourceAddonName: null, status: 'available' },
     ...{ storageComplianceDeadline: null, storageComplianceStatus: 'ok', cleanupWindowAvailableAt: null },
     cleanupWindowUntil: null,
+    dataAtRest: { encryption: 'AES-256-XTS (LUKS)', copyOnWrite: true },
   });
 });
 
@@ -41,6 +42,7 @@ test('storage in use is told as last measured while the engine cannot tell', asy
   };
   const info = (await call(service, token, 'GET', name)).json();
   expect(info).toMatchObject({ dbStorageUsageBytes: 7_654_321, postgresVersion: '16', status: 'available' });
+  expect(info).not.toHaveProperty('dataAtRest');
 });
 
 test('a stranger, a made-up token and a made-up name get the same 404, on every route', async () => {

@@ -1,3 +1,4 @@
+import type { DataAtRest } from '@borealis/engine';
 import type { Logger } from 'pino';
 import type { EventJournal } from '../events/event-journal.js';
 import type { GatewayProgram } from '../gateway/program.js';
@@ -13,4 +14,6 @@ export interface HomeContext {
   authority: CertificateAuthority;
   events: EventJournal;
   program: GatewayProgram;
+  /** As it was found when the keeper started. */
+  dataAtRest: DataAtRest;
 }

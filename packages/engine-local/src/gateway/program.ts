@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { closedParent } from '../home/home.js';
 import { isSystemError, syncDirectory } from '../system/files.js';
@@ -55,6 +55,14 @@ async function installNode(releases: string): Promise<string> {
   return join(target, 'node');
 }
 
+async function syncFiles(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const file = await open(join(directory, name), 'r');
+    await file.sync().finally(() => file.close());
+  }
+  await syncDirectory(directory);
+}
+
 /** Fills a temporary directory and gives it its name at once: a half copy is never taken for a whole one. */
 async function install(target: string, fill: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = `${target}.${randomBytes(6).toString('hex')}.tmp`;
@@ -62,6 +70,8 @@ async function install(target: string, fill: (temporary: string) => Promise<void
     await mkdir(temporary);
     await chmod(temporary, hasOsUsers() ? 0o755 : 0o700);
     await fill(temporary);
+    // Without it a loss of power leaves files with a name and no content, which would be adopted for ever.
+    await syncFiles(temporary);
     await rename(temporary, target);
     await syncDirectory(dirname(target));
   } catch (error) {

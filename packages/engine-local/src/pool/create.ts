@@ -106,10 +106,10 @@ export const toGiB = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)}
 async function make(pool: Pool): Promise<void> {
   try {
     await makeImage(pool);
-    await attach(pool);
-    await runTool('mkfs.xfs', ['-q', '-f', '-K', '-m', 'reflink=1', clearFile(pool)]);
+    const device = await attach(pool);
+    await runTool('mkfs.xfs', ['-q', '-f', '-K', '-m', 'reflink=1', device]);
     await markHome(pool);
-    await mountDevice(pool);
+    await mountDevice(pool, device);
     if (!(await canClone(pool.home))) throw new PoolError('This kernel’s XFS does not share blocks between files.');
     await takeDown(pool);
     await savePool({ ...pool, state: 'ready' });

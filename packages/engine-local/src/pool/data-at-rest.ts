@@ -1,15 +1,8 @@
 import { constants, copyFile, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DataAtRest } from '@borealis/engine';
 import { findProcesses } from '../system/process-identity.js';
 import { backingFile, type Mount, mounts } from './mounts.js';
-
-/** What is true of the files in a directory; found by looking, never assumed. */
-export interface DataAtRest {
-  /** What encrypts them, as `AES-256-XTS (LUKS)`; null: nothing that could be found does. */
-  encryption: string | null;
-  /** Copies share blocks with the original until one of them changes. */
-  copyOnWrite: boolean;
-}
 
 /** Looks at what is below the directory, down to the disk, and tries to clone a block. */
 export async function dataAtRest(directory: string): Promise<DataAtRest> {

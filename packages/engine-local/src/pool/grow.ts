@@ -2,11 +2,14 @@ import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { loopDevicesOf } from './mounts.js';
 import { clearFile, imageOf, isEncrypted, type Pool } from './pool.js';
 import { PoolError } from './pool-error.js';
 import { findDaemons } from './storage-daemon.js';
 import { runTool, ToolError } from './tool.js';
+
+const SEEN_SECONDS = 60;
 
 /** Makes the mounted file system as large as its record says, with everything below it; what has the size already is left alone. */
 export async function growTo(pool: Pool): Promise<void> {
@@ -15,9 +18,19 @@ export async function growTo(pool: Pool): Promise<void> {
   if (size < pool.sizeBytes) {
     await takeRoom(pool, size);
     if (isEncrypted(pool)) await resizeThroughDaemon(pool);
+    await untilSeen(clear, pool.sizeBytes);
   }
   for (const device of await loopDevicesOf(clear)) await runTool('losetup', ['--set-capacity', device]);
   await runTool('xfs_growfs', [pool.home]);
+}
+
+/** The kernel remembers sizes behind FUSE for a second; a loop device would take the old one. */
+async function untilSeen(file: string, bytes: number): Promise<void> {
+  const end = Date.now() + SEEN_SECONDS * 1000;
+  while ((await stat(file)).size < bytes) {
+    if (Date.now() > end) throw new PoolError(`${file} does not get the size that it was given.`);
+    await sleep(100);
+  }
 }
 
 /** Takes the room from the disk first: a pool that was promised more than there is would break when it fills. */

@@ -8,7 +8,7 @@ import { clearFile, isEncrypted, type Pool, poolPaths } from './pool.js';
 import { PoolError } from './pool-error.js';
 import { findDaemons, startDaemon, stopDaemons } from './storage-daemon.js';
 import { runTool } from './tool.js';
-import { endUsersOf, nameUsers, usersOf } from './users.js';
+import { endUsersOf, nameUsers, untilOrphansEnd, usersOf } from './users.js';
 
 /** How long another process may take to mount, unmount or grow. */
 const PATIENCE_SECONDS = 300;
@@ -22,7 +22,10 @@ export async function alone<T>(pool: Pool, change: () => Promise<T>): Promise<T>
   const end = Date.now() + PATIENCE_SECONDS * 1000;
   for (;;) {
     const taken = await tryLock(lock);
-    if ('release' in taken) return change().finally(() => taken.release());
+    if ('release' in taken)
+      return untilOrphansEnd(pool)
+        .then(change)
+        .finally(() => taken.release());
     if (Date.now() > end) throw new PoolError(`Process ${taken.pid} has been changing this pool for too long.`);
     await sleep(100);
   }
@@ -52,8 +55,7 @@ export async function mountPool(pool: Pool): Promise<'adopted' | 'mounted' | 're
     if (state === 'broken') await endUsersOf(pool.home);
     await takeDown(pool);
     try {
-      await attach(pool);
-      await mountDevice(pool);
+      await mountDevice(pool, await attach(pool));
       await growTo(pool);
     } catch (error) {
       await takeDown(pool);
@@ -68,15 +70,13 @@ export async function unmountPool(pool: Pool): Promise<void> {
   await alone(pool, () => takeDown(pool));
 }
 
-/** Brings the image, in clear, to a loop device. */
-export async function attach(pool: Pool): Promise<void> {
+/** Brings the image, in clear, to a loop device, and returns that. */
+export async function attach(pool: Pool): Promise<string> {
   if (pool.key) await startDaemon(pool, await readKey(pool.key));
-  await attachLoop(clearFile(pool));
+  return attachLoop(clearFile(pool));
 }
 
-export async function mountDevice(pool: Pool): Promise<void> {
-  const [device] = await loopDevicesOf(clearFile(pool));
-  if (!device) throw new PoolError(`${clearFile(pool)} could not be attached.`);
+export async function mountDevice(pool: Pool, device: string): Promise<void> {
   await mkdir(pool.home, { recursive: true, mode: 0o711 });
   await runTool('mount', ['-t', 'xfs', '-o', 'nodev,nosuid,noatime', device, pool.home]);
 }

@@ -1,5 +1,6 @@
 import { readFile, stat, statfs } from 'node:fs/promises';
-import { type DataAtRest, dataAtRest } from './data-at-rest.js';
+import type { DataAtRest } from '@borealis/engine';
+import { dataAtRest } from './data-at-rest.js';
 import { mountState } from './mounting.js';
 import { imageOf, isEncrypted, type Pool } from './pool.js';
 import { findDaemons } from './storage-daemon.js';

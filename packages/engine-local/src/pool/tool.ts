@@ -8,7 +8,7 @@ export class ToolError extends PoolError {
     /** What it wrote to its standard error. */
     readonly stderr: string,
   ) {
-    super(`${command} failed: ${stderr.trim().split('\n').at(-1) || 'without a word'}.`);
+    super(`${command} failed: ${stderr.trim().split('\n')[0] || 'without a word'}.`);
   }
 }
 

@@ -1,7 +1,10 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { identify, type ProcessIdentity } from '../system/process-identity.js';
 import { terminate } from '../system/termination.js';
+import { clearFile, imageOf, type Pool } from './pool.js';
+import { PoolError } from './pool-error.js';
 
 export interface MountUser {
   identity: ProcessIdentity;
@@ -53,4 +56,30 @@ export function nameUsers(users: readonly MountUser[]): string {
   return (
     users.map(({ name, identity }) => `${basename(name)} (process ${identity.pid})`).join(', ') || 'something unknown'
   );
+}
+
+const TOOLS = ['mount', 'umount', 'losetup', 'mkfs.xfs', 'xfs_growfs', 'fallocate', 'qemu-img'];
+const ORPHAN_SECONDS = 300;
+
+/** Waits for the programs that a killed process of ours left at work on the pool: they would change it under the next one's hands. */
+export async function untilOrphansEnd(pool: Pool): Promise<void> {
+  const end = Date.now() + ORPHAN_SECONDS * 1000;
+  while (await hasOrphans(pool)) {
+    if (Date.now() > end)
+      throw new PoolError(`A program is still at work on ${imageOf(pool)}: wait for it, or end it.`);
+    await sleep(100);
+  }
+}
+
+async function hasOrphans(pool: Pool): Promise<boolean> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const commands = await Promise.all(
+    pids.map((pid) => readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '')),
+  );
+  return commands.some((command) => {
+    const [name = '', ...args] = command.split('\0');
+    // A device is all that some of them are told.
+    const about = [imageOf(pool), clearFile(pool), pool.home];
+    return TOOLS.includes(basename(name)) && args.some((arg) => about.includes(arg) || arg.startsWith('/dev/loop'));
+  });
 }

@@ -33,6 +33,7 @@ export async function describeAddon(parts: Parts, addon: Addon): Promise<AddonIn
     // What was just measured may have changed it.
     status: (await findAddon(parts.db, addon.id))?.status ?? addon.status,
     ...(await describeStorage(parts.db, addon, parts.limits.policy)),
+    ...(await dataAtRest(parts, addon)),
   };
 }
 
@@ -43,6 +44,16 @@ async function measure({ engine, limits, log }: Parts, addon: Addon): Promise<vo
     if (bytes !== undefined) await limits.take(addon.id, bytes);
   } catch (error) {
     log.warn({ addon: addon.id, err: error }, 'the storage in use cannot be measured');
+  }
+}
+
+/** What encrypts its files, and whether copies of it share blocks. */
+async function dataAtRest({ engine, log }: Parts, addon: Addon): Promise<Pick<AddonInfo, 'dataAtRest'>> {
+  try {
+    return { dataAtRest: (await engine.capacity()).dataAtRest };
+  } catch (error) {
+    log.warn({ addon: addon.id, err: error }, 'what encrypts the data cannot be asked for');
+    return {};
   }
 }
 

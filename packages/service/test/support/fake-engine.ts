@@ -103,7 +103,11 @@ export class FakeEngine implements Engine {
   readonly sizes = new Map<string, number>();
   /** What `credentialUse` tells of any cluster. */
   use: CredentialUse = { tunnels: [], sessions: [] };
-  free = { totalBytes: 100 * 2 ** 30, freeBytes: 50 * 2 ** 30 };
+  free = {
+    totalBytes: 100 * 2 ** 30,
+    freeBytes: 50 * 2 ** 30,
+    dataAtRest: { encryption: 'AES-256-XTS (LUKS)' as string | null, copyOnWrite: true },
+  };
   readonly extensionsOf = new Map<string, InstalledExtension[]>();
   readonly dropped: string[] = [];
 

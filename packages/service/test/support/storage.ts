@@ -68,7 +68,7 @@ export async function useStorage(harness: Harness, limitBytes = 1000) {
     ...{ service, addon, watch, limits },
     logged: () => lines.join(''),
     setDisk: (freeGib: number) => {
-      engine.free = { totalBytes: 100 * GIB, freeBytes: freeGib * GIB };
+      engine.free = { ...engine.free, totalBytes: 100 * GIB, freeBytes: freeGib * GIB };
     },
     /** Lets the time of all deadlines and windows pass. */
     passTime: () =>
