@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -120,7 +120,9 @@ scenario.fullWithTools(
 
     await ask('insert into kept select generate_series(1, 10)');
     await installation!.crash();
-    // PostgreSQL's backends and the gateways have the home neither in their arguments nor in common.
+    // The sign that the next start is up; a removal that is not written out would come back with the pool.
+    rmSync(join(directory.home, 'env'), { force: true });
+    spawnSync('sync', ['--file-system', directory.home]);
     for (const { pid } of processesOf(directory.home)) kill9(pid);
     for (const pid of await daemonsIn(directory.path)) kill9(pid);
     expect(processes().some(({ command }) => command.includes(`${directory.home}.pool`))).toBe(false);
