@@ -1,3 +1,4 @@
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,6 +15,8 @@ export interface Cli {
   run(...args: string[]): Promise<CliResult>;
   /** The same for a command that only asks and prints; see `HerokuCli.ask`. */
   ask(...args: string[]): Promise<CliResult>;
+  /** For a command that stays. */
+  start(...args: string[]): Promise<ChildProcessWithoutNullStreams>;
   remove(): void;
 }
 
@@ -28,6 +31,7 @@ export async function cliFor(installation: Installation): Promise<Cli> {
   if (linked.code !== 0) throw new Error(`plugins:link failed: ${linked.stderr}`);
   return {
     run: (...args) => cli.run(args, { cwd: directory }),
+    start: (...args) => cli.start(args, { cwd: directory }),
     ask: (...args) => cli.ask(args, { cwd: directory }),
     remove: () => {
       cli.remove();
