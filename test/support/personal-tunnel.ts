@@ -13,6 +13,8 @@ export interface PersonalTunnel {
 /** Opens `heroku borealis-pg:tunnel` on a free port and waits for the credentials. */
 export async function personalTunnel(cli: Cli, app: string, ...args: string[]): Promise<PersonalTunnel> {
   const child = await cli.start('borealis-pg:tunnel', '-a', app, '-p', String(await freePort()), ...args);
+  // A test that fails in between must leave nothing behind.
+  process.once('exit', () => child.kill());
   const exit = once(child, 'close') as Promise<[number | null]>;
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
