@@ -39,29 +39,41 @@ async function statuses(token: string): Promise<number[]> {
 const LET_IN = [200, 200, 200, 201];
 const UNKNOWN = [404, 404, 404, 404];
 
-scenario('owners and collaborators of any app that the add-on is attached to get in, and nobody else', async () => {
-  const guest = await installation.platform<{ token: string }>('POST', '/stand-in/users', {
-    email: 'guest@example.com',
-  });
-  const members = (app: string) => `/apps/${app}/collaborators`;
-  expect(await statuses(guest.token)).toEqual(UNKNOWN);
-  await installation.platform('POST', members('diner'), { user: 'guest@example.com' });
-  expect(await statuses(guest.token)).toEqual(LET_IN);
+scenario(
+  'owners, team members and collaborators of any app that the add-on is attached to get in, and nobody else',
+  async () => {
+    const guest = await installation.platform<{ token: string }>('POST', '/stand-in/users', {
+      email: 'guest@example.com',
+    });
+    const members = (app: string) => `/apps/${app}/collaborators`;
+    expect(await statuses(guest.token)).toEqual(UNKNOWN);
+    await installation.platform('POST', members('diner'), { user: 'guest@example.com' });
+    expect(await statuses(guest.token)).toEqual(LET_IN);
 
-  await installation.platform('POST', '/apps', { name: 'guests-own' }, guest.token);
-  await installation.platform('POST', '/addon-attachments', { addon: addonName, app: 'guests-own' }, guest.token);
-  await installation.platform('DELETE', `${members('diner')}/guest@example.com`);
-  expect(await statuses(guest.token)).toEqual(LET_IN);
-  await installation.platform('DELETE', '/apps/guests-own', undefined, guest.token);
-  expect(await statuses(guest.token)).toEqual(UNKNOWN);
+    await installation.platform('POST', '/apps', { name: 'guests-own' }, guest.token);
+    await installation.platform('POST', '/addon-attachments', { addon: addonName, app: 'guests-own' }, guest.token);
+    await installation.platform('DELETE', `${members('diner')}/guest@example.com`);
+    expect(await statuses(guest.token)).toEqual(LET_IN);
+    await installation.platform('DELETE', '/apps/guests-own', undefined, guest.token);
+    expect(await statuses(guest.token)).toEqual(UNKNOWN);
 
-  await installation.platform('POST', '/apps', { name: 'second' });
-  await installation.platform('POST', '/addon-attachments', { addon: addonName, app: 'second' });
-  await installation.platform('POST', members('second'), { user: 'guest@example.com' });
-  expect(await statuses(guest.token)).toEqual(LET_IN);
-  await installation.platform('DELETE', `${members('second')}/guest@example.com`);
-  expect(await statuses(guest.token)).toEqual(UNKNOWN);
-});
+    await installation.platform('POST', '/apps', { name: 'second' });
+    await installation.platform('POST', '/addon-attachments', { addon: addonName, app: 'second' });
+    await installation.platform('POST', members('second'), { user: 'guest@example.com' });
+    expect(await statuses(guest.token)).toEqual(LET_IN);
+    await installation.platform('DELETE', `${members('second')}/guest@example.com`);
+    expect(await statuses(guest.token)).toEqual(UNKNOWN);
+
+    await installation.platform('POST', '/stand-in/teams', { name: 'crew' });
+    await installation.platform('POST', '/teams/apps', { name: 'crews-own', team: 'crew' });
+    await installation.platform('POST', '/addon-attachments', { addon: addonName, app: 'crews-own' });
+    expect(await statuses(guest.token)).toEqual(UNKNOWN);
+    await installation.platform('PUT', '/teams/crew/members', { email: 'guest@example.com', role: 'member' });
+    expect(await statuses(guest.token)).toEqual(LET_IN);
+    await installation.platform('DELETE', '/teams/crew/members/guest@example.com');
+    expect(await statuses(guest.token)).toEqual(UNKNOWN);
+  },
+);
 
 scenario('a renamed add-on is found under its new name at once, and under the old one no more', async () => {
   const token = installation.environment.HEROKU_API_KEY!;

@@ -20,6 +20,7 @@ import { pageRoutes } from './routes/pages.js';
 import { releaseRoutes } from './routes/releases.js';
 import { resolveRoutes } from './routes/resolve.js';
 import { healthRoute, standInRoutes } from './routes/stand-in.js';
+import { teamRoutes } from './routes/teams.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 const MAX_LOG_BODY_BYTES = 1024 * 1024;
@@ -41,6 +42,7 @@ const WITH_TOKEN = [
   resolveRoutes,
   standInDynoRoutes,
   standInRoutes,
+  teamRoutes,
 ];
 const WITHOUT_TOKEN = [healthRoute, logplexRoutes, oauthRoutes, pageRoutes, registryRoutes];
 

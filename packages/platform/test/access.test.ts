@@ -155,3 +155,37 @@ test('the store keeps no token in the clear, for its owner only', async () => {
       expect(readFileSync(path, 'utf8')).not.toContain(secret);
   }
 });
+
+test('an app of a team is seen by who is in the team, and changed by its admins alone', async () => {
+  const world = await setUp();
+  const token = await world.user('member@example.com');
+  const member = { email: 'member@example.com', role: 'member' };
+  expect((await world.call('/stand-in/teams', { json: { name: 'crew' } })).status).toBe(201);
+  expect((await world.call('/teams/crew', { token })).status).toBe(404);
+  const foreign = { json: { name: 'foreign', team: 'crew' }, token };
+  expect((await world.call('/teams/apps', foreign)).status).toBe(404);
+  const made = await world.call('/teams/apps', { json: { name: 'fleet', team: 'crew' } });
+  expect([made.status, made.body.team.name]).toEqual([201, 'crew']);
+  const addon = (await world.call('/apps/fleet/addons', { json: CREATE })).body;
+  await finishProvisioning(world.url, world.partner);
+  const statuses = async () =>
+    Promise.all(
+      ['/apps/fleet', `/addons/${addon.name}`].map(async (path) => (await world.call(path, { token })).status),
+    );
+  expect(await statuses()).toEqual([404, 404]);
+  await world.call('/teams/crew/members', { method: 'PUT', json: member });
+  expect(await statuses()).toEqual([200, 200]);
+  expect((await world.call('/teams', { token })).body).toMatchObject([{ name: 'crew', role: 'member' }]);
+  const members = (await world.call('/teams/crew/members', { token })).body;
+  expect(members).toMatchObject([{ email: OWNER.email, role: 'admin' }, member]);
+  expect((await world.call('/teams/crew/apps', { token })).body).toMatchObject([{ name: 'fleet' }]);
+  for (const [path, call] of [
+    ['/apps/fleet', { method: 'DELETE' }],
+    ['/teams/crew/members', { method: 'PUT', json: { ...member, role: 'admin' } }],
+    ['/teams/crew/members/owner@example.com', { method: 'DELETE' }],
+  ] as const)
+    expect((await world.call(path, { ...call, token })).status).toBe(403);
+  expect((await world.call('/teams/crew/members/owner@example.com', { method: 'DELETE' })).status).toBe(422);
+  await world.call('/teams/crew/members/member@example.com', { method: 'DELETE', token });
+  expect(await statuses()).toEqual([404, 404]);
+});

@@ -1,16 +1,20 @@
 import type { Platform } from '../context.js';
 import { forbidden, notFound } from '../errors.js';
 import type { Addon, App, Attachment } from '../store/records.js';
+import { roleIn, teamOf } from '../teams.js';
 import type { Principal, UserPrincipal } from './principal.js';
 
-/** Whether a person is the app's owner or one of its collaborators. */
-export function isMember(app: App, userId: string): boolean {
-  return app.ownerId === userId || app.collaborators.some((row) => row.userId === userId);
+/** Whether a person is the app's owner, in the team that it belongs to, or one of its collaborators. */
+export function isMember(platform: Platform, app: App, userId: string): boolean {
+  // What belongs to a team is only a member's, whoever made it.
+  const team = teamOf(platform, app);
+  const isOwn = team ? roleIn(team, userId) !== null : app.ownerId === userId;
+  return isOwn || app.collaborators.some((row) => row.userId === userId);
 }
 
 /** An add-on's maker sees the apps that his add-on is on; a person sees those he is a member of. */
 export function seesApp(platform: Platform, principal: Principal, app: App): boolean {
-  if (principal.kind === 'user') return isMember(app, principal.user.id);
+  if (principal.kind === 'user') return isMember(platform, app, principal.user.id);
   const { addonId } = principal;
   return (
     platform.store.get('addons', addonId)?.appId === app.id ||
@@ -24,7 +28,7 @@ export function seesAddon(platform: Platform, principal: Principal, addon: Addon
   const appIds = [addon.appId, ...attachmentsOf(platform, addon.id).map((row) => row.appId)];
   return appIds.some((id) => {
     const app = platform.store.get('apps', id);
-    return app !== undefined && isMember(app, principal.user.id);
+    return app !== undefined && isMember(platform, app, principal.user.id);
   });
 }
 
@@ -56,14 +60,16 @@ export function requireApp(platform: Platform, principal: Principal, nameOrId: s
   return app;
 }
 
-/** Refuses what only the owner of an app may do. */
-export function requireOwner(app: App | undefined, principal: UserPrincipal, what: string): void {
-  if (app?.ownerId !== principal.user.id) throw forbidden(`Only the owner of ${app?.name ?? 'the app'} may ${what}.`);
+/** Refuses what only the owner of an app, or an admin of its team, may do. */
+export function requireOwner(platform: Platform, app: App | undefined, principal: UserPrincipal, what: string): void {
+  const team = app && teamOf(platform, app);
+  const isOwner = team ? roleIn(team, principal.user.id) === 'admin' : app?.ownerId === principal.user.id;
+  if (!isOwner) throw forbidden(`Only the owner of ${app?.name ?? 'the app'} may ${what}.`);
 }
 
 /** Refuses what nobody may do with an add-on that is only attached to an app of his: it belongs to the members of another. */
 export function requireAddonMember(platform: Platform, addon: Addon, principal: UserPrincipal, what: string): void {
   const app = platform.store.get('apps', addon.appId);
-  if (!app || !isMember(app, principal.user.id))
+  if (!app || !isMember(platform, app, principal.user.id))
     throw forbidden(`Only who has access to the app that ${addon.name} belongs to may ${what}.`);
 }

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { person } from '../access/authenticate.js';
-import { notFound } from '../errors.js';
 import { apiTime } from '../views/time.js';
 
 export function accountRoutes(server: FastifyInstance): void {
@@ -21,12 +20,4 @@ export function accountRoutes(server: FastifyInstance): void {
         updated_at: apiTime(user.createdAt),
       };
     });
-
-  server.get('/teams', async () => []);
-  server.get('/teams/:team', async () => {
-    throw notFound('team');
-  });
-  server.get('/teams/:team/*', async () => {
-    throw notFound('team');
-  });
 }

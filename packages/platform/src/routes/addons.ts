@@ -37,7 +37,7 @@ async function changePlan(platform: Platform, addon: Addon, asked: string): Prom
 }
 
 async function destroy(platform: Platform, addon: Addon, principal: UserPrincipal): Promise<string> {
-  requireOwner(platform.store.get('apps', addon.appId), principal, 'destroy its add-ons');
+  requireOwner(platform, platform.store.get('apps', addon.appId), principal, 'destroy its add-ons');
   beginDeprovision(platform, addon.id, actorOf(principal));
   await platform.courier.deliver(addon.id);
   return platform.store.get('addons', addon.id)?.state ?? 'deprovisioned';

@@ -10,6 +10,7 @@ import { invalid, notFound } from '../errors.js';
 import { checkAppName, randomAppName } from '../names.js';
 import { announce, release } from '../releases.js';
 import type { App } from '../store/records.js';
+import { requireTeam } from '../teams.js';
 import { appView } from '../views/app-view.js';
 import { body, param, reference } from './input.js';
 
@@ -20,6 +21,7 @@ const creation = z.looseObject({
   name: z.string().optional(),
   region: reference.optional(),
   stack: reference.optional(),
+  team: reference.nullish(),
 });
 const change = z.looseObject({ name: z.string().optional(), maintenance: z.boolean().optional() });
 
@@ -40,6 +42,7 @@ function createApp(platform: Platform, principal: UserPrincipal, wanted: z.infer
     id: randomUUID(),
     name: freeName(platform, wanted.name ?? randomAppName()),
     ownerId: principal.user.id,
+    ...(wanted.team && { teamId: requireTeam(platform, principal.user.id, wanted.team).id }),
     region: oneOf('region', REGIONS, wanted.region ?? 'us'),
     stack: oneOf('stack', STACKS, wanted.stack ?? 'heroku-24'),
     maintenance: false,
@@ -91,16 +94,17 @@ function setMaintenance(platform: Platform, app: App, maintenance: boolean): App
 }
 
 export function appRoutes(server: FastifyInstance, platform: Platform): void {
-  server.post('/apps', async (request, reply) => {
-    const app = createApp(platform, person(request), body(request, creation));
-    return reply.code(201).send(appView(platform, app));
-  });
+  for (const path of ['/apps', '/teams/apps'])
+    server.post(path, async (request, reply) => {
+      const app = createApp(platform, person(request), body(request, creation));
+      return reply.code(201).send(appView(platform, app));
+    });
 
   for (const path of ['/apps', '/users/~/apps'])
     server.get(path, async (request) => {
       const principal = person(request);
       const apps = visibleApps(platform, principal);
-      const mine = path === '/apps' ? apps : apps.filter((app) => app.ownerId === principal.user.id);
+      const mine = path === '/apps' ? apps : apps.filter((app) => app.ownerId === principal.user.id && !app.teamId);
       return mine.sort((left, right) => (left.name < right.name ? -1 : 1)).map((app) => appView(platform, app));
     });
 
@@ -113,7 +117,7 @@ export function appRoutes(server: FastifyInstance, platform: Platform): void {
     let app = requireApp(platform, principal, param(request, 'app'));
     const wanted = body(request, change);
     if (wanted.name !== undefined && wanted.name !== app.name) {
-      requireOwner(app, principal, 'rename it');
+      requireOwner(platform, app, principal, 'rename it');
       app = rename(platform, app, wanted.name);
     }
     if (wanted.maintenance !== undefined) app = setMaintenance(platform, app, wanted.maintenance);
@@ -123,7 +127,7 @@ export function appRoutes(server: FastifyInstance, platform: Platform): void {
   server.delete('/apps/:app', async (request) => {
     const principal = person(request);
     const app = requireApp(platform, principal, param(request, 'app'));
-    requireOwner(app, principal, 'destroy it');
+    requireOwner(platform, app, principal, 'destroy it');
     await destroyApp(platform, app, principal);
     return appView(platform, app);
   });

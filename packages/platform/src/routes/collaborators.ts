@@ -29,10 +29,10 @@ export function collaboratorRoutes(server: FastifyInstance, platform: Platform):
   server.post('/apps/:app/collaborators', async (request, reply) => {
     const principal = person(request);
     const app = requireApp(platform, principal, param(request, 'app'));
-    requireOwner(app, principal, 'add collaborators');
+    requireOwner(platform, app, principal, 'add collaborators');
     const user = findUser(platform, body(request, creation).user);
     if (!user) throw notFound('user');
-    if (isMember(app, user.id)) throw invalid(`${user.email} already has access to ${app.name}.`);
+    if (isMember(platform, app, user.id)) throw invalid(`${user.email} already has access to ${app.name}.`);
     const row = { id: randomUUID(), userId: user.id, createdAt: platform.now() };
     putCollaborators(platform, app, [...app.collaborators, row]);
     return reply.code(201).send(collaboratorView(platform, app, row, 'collaborator'));
@@ -43,7 +43,7 @@ export function collaboratorRoutes(server: FastifyInstance, platform: Platform):
     const app = requireApp(platform, principal, param(request, 'app'));
     const user = findUser(platform, param(request, 'user'));
     // Everybody may leave.
-    if (user?.id !== principal.user.id) requireOwner(app, principal, 'remove collaborators');
+    if (user?.id !== principal.user.id) requireOwner(platform, app, principal, 'remove collaborators');
     const row = app.collaborators.find((one) => one.userId === user?.id);
     if (!row) throw notFound('collaborator');
     const rest = app.collaborators.filter((one) => one.id !== row.id);

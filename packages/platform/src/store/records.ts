@@ -23,10 +23,28 @@ export interface Collaborator {
   createdAt: number;
 }
 
+export type TeamRole = 'admin' | 'member';
+
+export interface TeamMember {
+  userId: string;
+  role: TeamRole;
+  createdAt: number;
+}
+
+/** People who share apps. It has one admin at least. */
+export interface Team {
+  id: string;
+  name: string;
+  members: TeamMember[];
+  createdAt: number;
+}
+
 export interface App {
   id: string;
   name: string;
   ownerId: string;
+  /** Whose app it is besides the owner's, who made it. */
+  teamId?: string;
   region: string;
   stack: string;
   maintenance: boolean;
@@ -115,6 +133,7 @@ export interface Mail {
 export interface Tables {
   users: User;
   authorizations: Authorization;
+  teams: Team;
   apps: App;
   releases: Release;
   addons: Addon;
@@ -128,6 +147,7 @@ export type TableName = keyof Tables;
 export const TABLE_NAMES: readonly TableName[] = [
   'users',
   'authorizations',
+  'teams',
   'apps',
   'releases',
   'addons',

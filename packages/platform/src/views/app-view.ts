@@ -1,5 +1,6 @@
 import type { Platform } from '../context.js';
 import type { App, Collaborator } from '../store/records.js';
+import { teamOf } from '../teams.js';
 import { stableId } from '../tokens.js';
 import { apiTime } from './time.js';
 
@@ -13,6 +14,7 @@ export function userRef(platform: Platform, userId: string): { id: string; email
 }
 
 export function appView(platform: Platform, app: App): Record<string, unknown> {
+  const team = teamOf(platform, app);
   return {
     id: app.id,
     name: app.name,
@@ -30,7 +32,7 @@ export function appView(platform: Platform, app: App): Record<string, unknown> {
     repo_size: 0,
     slug_size: 0,
     space: null,
-    team: null,
+    team: team ? { id: team.id, name: team.name } : null,
     internal_routing: null,
     locked: false,
     process_tier: 'basic',
