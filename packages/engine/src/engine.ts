@@ -211,9 +211,12 @@ export interface ExtensionCatalogue {
 /** A login role of one database; `readOnly` follows from its name (`…_ro_…`), the rest is the gateway's. */
 export type RoleSpec = GatewayRole;
 
+/** Finished WAL does not reach the archive, for the reason that `what` gives; all that was held up is there. */
+export type ArchiveEventType = 'archive-failing' | 'archive-recovered';
+
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
-  | { type: 'cluster-recovered'; seq: number; at: string; what: string }
+  | { type: 'cluster-recovered' | ArchiveEventType; seq: number; at: string; what: string }
 );
 
 export const ENGINE_ERROR_CODES = [

@@ -41,6 +41,7 @@ export function basicRecord(
     superuserPassword: new Secret(randomPassword()),
     backendPassword: new Secret(randomPassword()),
     archiveKey: null,
+    archiveFailing: false,
     gateway: null,
     access: null,
     accessInForce: 0,

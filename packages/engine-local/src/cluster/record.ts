@@ -40,6 +40,8 @@ const clusterRecord = z.object({
   backendPassword: secret,
   /** Seals the archive; null where nothing is archived, and in records of versions that archived nothing. */
   archiveKey: secret.nullable().default(null),
+  /** True: it was told that the archive fails, and not yet that it is well again. */
+  archiveFailing: z.boolean().default(false),
   /** Null: no tunnel leads to this cluster. */
   gateway: gatewayRecord.nullable(),
   access: clusterAccess.nullable(),

@@ -1,4 +1,5 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { chown, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Secret } from '@borealis/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -13,6 +14,18 @@ const isFull = process.env.BOREALIS_TEST === 'full';
 /** Milliseconds between a finished segment and the end of the keeper. */
 const KILLS = isFull ? [0, 10, 20, 30, 40, 50, 60, 80, 100, 130, 160, 200, 250, 300] : [0, 60, 130];
 const ID = 'archived';
+
+const canMount = mountable();
+
+/** A small disk of our own: only root can have one, and not in every container. */
+function mountable(): boolean {
+  try {
+    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
+    return process.getuid?.() === 0;
+  } catch {
+    return false;
+  }
+}
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let home: string;
@@ -99,6 +112,74 @@ test(
     keeper = await startKeeperProcess(home);
     await untilReady(keeper.engine, ID);
     await archived(await switchSegment());
+  },
+  GENEROUS,
+);
+
+/** What the engine told of the archive, in order. */
+async function told(): Promise<string[]> {
+  const { events } = await keeper.engine.events(null, 0);
+  return events.flatMap((event) => (event.type.startsWith('archive-') ? [event.type] : []));
+}
+
+test(
+  'another content under a name that was archived is told at once, holds up nothing else, and its end is told',
+  async () => {
+    const name = await switchSegment();
+    await archived(name);
+    const { uid, gid } = await stat(paths.walSpool);
+    const file = `${paths.walSpool}/${name}`;
+    await writeFile(`${directory.path}/other`, Buffer.alloc(16 * 1024 * 1024, 'other'));
+    await chown(`${directory.path}/other`, uid, gid);
+    await rename(`${directory.path}/other`, file);
+    await eventually('the alarm', async () => (await told()).length === 1);
+    await archived(await switchSegment());
+    await keeper.kill('SIGKILL');
+    keeper = await startKeeperProcess(home);
+    await untilReady(keeper.engine, ID);
+    expect((await readFile(file)).includes('other')).toBe(true);
+    await rm(file);
+    await eventually('the end of it', async () => (await told()).length > 1);
+    expect(await told()).toEqual(['archive-failing', 'archive-recovered']);
+  },
+  GENEROUS,
+);
+
+test.skipIf(!isFull)(
+  'what PostgreSQL holds back for more than a minute is told, and it catches up by itself',
+  async () => {
+    const before = (await told()).length;
+    await rename(paths.walSpool, `${paths.walSpool}-gone`);
+    const name = await switchSegment();
+    await eventually('the alarm', async () => (await told()).length > before);
+    await rename(`${paths.walSpool}-gone`, paths.walSpool);
+    await archived(name);
+    await eventually('the end of it', async () => (await told()).length > before + 1);
+    expect((await told()).slice(before)).toEqual(['archive-failing', 'archive-recovered']);
+  },
+  GENEROUS,
+);
+
+test.skipIf(!isFull || !canMount)(
+  'with no room for the archive the database goes on, and all is archived once there is some (as root)',
+  async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4k', 'tmpfs', paths.archive]);
+    await writeFile(`${paths.archive}/filler`, Buffer.alloc(4096));
+    const names: string[] = [];
+    try {
+      for (let n = 0; n < 3; n++) names.push(await switchSegment());
+      await eventually('the files in the spool', async () => {
+        const waiting = await readdir(paths.walSpool);
+        return names.every((name) => waiting.includes(name));
+      });
+      await sleep(1500);
+      expect((await readdir(paths.archive)).filter((file) => file.endsWith('.sealed'))).toEqual([]);
+      expect(await queryDirectly(home, ID, 'select 1 as one')).toEqual([{ one: 1 }]);
+    } finally {
+      execFileSync('umount', ['-l', paths.archive]);
+    }
+    for (const name of names) await archived(name);
+    await eventually('an empty spool', async () => (await readdir(paths.walSpool)).length === 0);
   },
   GENEROUS,
 );
