@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { Cleanup } from './cleanup.mjs';
 import { createContext } from './context.mjs';
 import { describeMachine, load, nativeCrypto } from './machine.mjs';
+import { archive } from './measures/archive.mjs';
 import { connect } from './measures/connect.mjs';
 import { copy } from './measures/copy.mjs';
 import { memory } from './measures/memory.mjs';
@@ -16,7 +17,7 @@ import { HELP, readOptions } from './options.mjs';
 import { renderPage, renderResults } from './report.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../docs/benchmarks.md');
-const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, neighbour, memory };
+const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, neighbour, archive, memory };
 
 const say = (line) => console.error(line);
 const now = () => new Date().toISOString().slice(0, 16);

@@ -9,6 +9,7 @@ export const MEASURES = [
   'restriction',
   'rotation',
   'neighbour',
+  'archive',
   'memory',
 ];
 
