@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chown, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chown, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Secret } from '@borealis/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -151,8 +151,11 @@ test.skipIf(!isFull)(
     const before = (await told()).length;
     await rename(paths.walSpool, `${paths.walSpool}-gone`);
     const name = await switchSegment();
+    const longAgo = new Date(Date.now() - 120_000);
+    await utimes(`${paths.data}/pg_wal/archive_status/${name}.ready`, longAgo, longAgo);
     await eventually('the alarm', async () => (await told()).length > before);
     await rename(`${paths.walSpool}-gone`, paths.walSpool);
+    await switchSegment(); // PostgreSQL tries at once, and not after a minute
     await archived(name);
     await eventually('the end of it', async () => (await told()).length > before + 1);
     expect((await told()).slice(before)).toEqual(['archive-failing', 'archive-recovered']);

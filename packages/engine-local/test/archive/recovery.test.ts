@@ -129,15 +129,13 @@ describe.each(majors)('PostgreSQL %s', (major) => {
       const { copy, serve } = await recoveringServer(source);
       for (let round = 0; round < 4; round++) {
         const end = serve();
-        const starting = startServer(copy).catch(() => null);
+        const starting = startServer(copy, { seconds: 1 }).catch(() => null);
         await sleep(round * 150);
         await end();
+        await starting;
         const identity = await findServer(copy);
         if (identity) await stopServer(identity, { mode: 'immediate', seconds: 1 });
-        await starting;
       }
-      const running = await findServer(copy);
-      if (running) await stopServer(running, { mode: 'immediate', seconds: 1 });
       const end = serve();
       const identity = await startServer(copy);
       cleanups.push(() => stopServer(identity, { mode: 'immediate', seconds: 60 }));
