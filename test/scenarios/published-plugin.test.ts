@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { makeSshKeyPair } from '@borealis/contract';
 import { PublishedPlugin, type RecordedAnswer } from '@borealis/plugin/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation, ISOLATED } from '../support/installation.js';
@@ -25,12 +25,7 @@ afterAll(async () => {
 });
 
 /** An Ed25519 key as a service outside hands it over, in one line. */
-const KEY = (() => {
-  const { x } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
-  const field = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
-  const blob = Buffer.concat([field(Buffer.from('ssh-ed25519')), field(Buffer.from(x!, 'base64url'))]);
-  return `ssh-ed25519 ${blob.toString('base64')} etl@example.com`;
-})();
+const KEY = `${makeSshKeyPair().publicKey} etl@example.com`;
 
 /** Everything that the published plugin asks about an add-on that is ready; `info` is asked at any time. */
 const REQUESTS: Record<string, (plugin: PublishedPlugin) => Promise<RecordedAnswer>> = {

@@ -1,7 +1,6 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConnInfo } from '@borealis/contract';
+import { makeSshKeyPair, parseConnInfo } from '@borealis/contract';
 import { keeperSocket, requestControlDatabase } from '@borealis/engine-local';
 import pg from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -53,14 +52,11 @@ async function learnPersonal(): Promise<void> {
 }
 
 async function learnIntegration(): Promise<void> {
-  const { publicKey } = generateKeyPairSync('ed25519');
-  const point = Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url');
-  const field = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
-  const blob = Buffer.concat([field(Buffer.from('ssh-ed25519')), field(point)]).toString('base64');
+  const { publicKey } = makeSshKeyPair();
   const made = await installation.addonApi<Record<string, string>>(
     'POST',
     `/heroku/resources/${addon.name}/data-integrations`,
-    { integrationName: 'etl', sshPublicKey: `ssh-ed25519 ${blob} etl`, enableWriteAccess: false },
+    { integrationName: 'etl', sshPublicKey: publicKey, enableWriteAccess: false },
   );
   learn("the integration's password", made.dbPassword!);
 }

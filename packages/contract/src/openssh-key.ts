@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Secret } from './secret.js';
 
 /** A key pair in the forms that every SSH client and server takes. */
@@ -13,9 +13,12 @@ const TYPE = 'ssh-ed25519';
 
 /** Makes a new ed25519 key pair that OpenSSH and ssh2 read (ssh2's own generator now and then writes one it cannot read). */
 export function makeSshKeyPair(): SshKeyPair {
-  const pair = generateKeyPairSync('ed25519');
-  const point = rawKey(pair.publicKey, 'x');
-  const seed = rawKey(pair.privateKey, 'd');
+  // Encoded at once: on Node 20 the export of a generated key object hangs for good when a garbage collection comes in its way.
+  const pair = generateKeyPairSync('ed25519', {
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+  });
+  const [point, seed] = [rawKey(pair.publicKey), rawKey(pair.privateKey)];
   const publicBlob = Buffer.concat([field(TYPE), field(point)]);
   return {
     publicKey: `${TYPE} ${publicBlob.toString('base64')}`,
@@ -29,8 +32,9 @@ export function keyFingerprint(publicKey: string): string {
   return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
 
-function rawKey(key: KeyObject, part: 'x' | 'd'): Buffer {
-  return Buffer.from(key.export({ format: 'jwk' })[part]!, 'base64url');
+/** Both encodings of RFC 8410 end in the 32 bytes of the key. */
+function rawKey(der: Buffer): Buffer {
+  return der.subarray(-32);
 }
 
 // The layout is that of OpenSSH's PROTOCOL.key: cipher, KDF and its options (none), one key, then the private section.

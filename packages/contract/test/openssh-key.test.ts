@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,3 +19,10 @@ test('OpenSSH reads the private key and gets the same public key, every time', a
     await rm(directory, { recursive: true });
   }
 });
+
+test('a garbage collection in its way does not stop it', () => {
+  const module = new URL('../dist/openssh-key.js', import.meta.url).href;
+  const program = `import { makeSshKeyPair } from '${module}'; for (let n = 0; n < 200; n++) makeSshKeyPair();`;
+  const collectOften = ['--gc-interval=97', '--input-type=module', '--eval', program];
+  expect(spawnSync(process.execPath, collectOften, { timeout: 60_000 }).status).toBe(0);
+}, 90_000);
