@@ -12,6 +12,7 @@ export { CLIENT_PROGRAMS, type ClientProgram, type ClientTools } from './client-
 export { type Adoption, adoptCopy } from './copies/adopt-copy.js';
 export type { CopyMethod } from './copies/copy-file.js';
 export { copyServer, type ServerCopy } from './copies/copy-server.js';
+export { finishLog, restoreBase } from './copies/restore-base.js';
 export { type ExtensionCatalogue, extensionCatalogue } from './extensions/catalogue.js';
 export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-error.js';
 export { installExtension } from './extensions/install.js';

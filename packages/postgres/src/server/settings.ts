@@ -84,9 +84,23 @@ const DEFAULTS: Record<string, string> = {
   log_checkpoints: 'off',
 };
 
+/** Along the timeline of the base; nobody reads meanwhile, and the first that can connect finds it complete. */
+function recoverySettings({ recovery }: ServerSpec): Record<string, string> {
+  if (!recovery) return {};
+  return {
+    restore_command: recovery.restoreCommand,
+    // While it reads its file PostgreSQL knows no names of zones yet.
+    recovery_target_time: recovery.until.replace(/z$/i, '+00:00'),
+    recovery_target_inclusive: 'on',
+    recovery_target_action: 'promote',
+    recovery_target_timeline: 'current',
+    hot_standby: 'off',
+  };
+}
+
 /** Every setting of a server's file: defaults, then the spec's, then those that nothing may change. */
 export function serverSettings(spec: ServerSpec): Record<string, string> {
-  const all = { ...DEFAULTS, ...spec.settings, ...fixedSettings(spec) };
+  const all = { ...DEFAULTS, ...spec.settings, ...fixedSettings(spec), ...recoverySettings(spec) };
   const major = Number(majorOf(spec.release.version));
   return Object.fromEntries(Object.entries(all).filter(([name]) => (SINCE_MAJOR[name] ?? 0) <= major));
 }

@@ -17,6 +17,13 @@ export type ServerAccess =
     }
   | { method: 'scram' };
 
+export interface Recovery {
+  /** PostgreSQL's `restore_command`; a failure is the end of the log. */
+  restoreCommand: string;
+  /** ISO 8601 with a zone, to the microsecond: exactly the commits up to it are there. One later commit must be in the log. */
+  until: string;
+}
+
 /** One PostgreSQL server: everything needed to make, start and find it. */
 export interface ServerSpec {
   release: Release;
@@ -34,6 +41,8 @@ export interface ServerSpec {
   access: ServerAccess;
   /** While it is set nobody is let in but this OS user, without a password and only as the superuser. */
   closedFor?: string;
+  /** How a restored base gets its log, and to which moment it is brought before anybody can connect. */
+  recovery?: Recovery;
   /**
    * Memory that one process of the server may have for itself, shared memory and stack apart; whoever asks for more gets an error
    * (53200). Not limited where it is left out, and on systems other than Linux.
