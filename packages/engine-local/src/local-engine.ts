@@ -41,6 +41,7 @@ import type { ClusterState } from './cluster/state.js';
 import { publicState } from './cluster/view.js';
 import { CONTROL_ID } from './control-database.js';
 import { checkOrigin } from './copies/origin-check.js';
+import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
 
 const LONGEST_WAIT_SECONDS = 60;
@@ -69,7 +70,7 @@ export class LocalEngine implements Engine {
     const { version } = refuseUnoffered(wanted);
     const cluster = await this.clusters
       .adoptOrCreate(id, async (taken) => {
-        if (wanted.origin) checkOrigin(wanted, wanted.origin, this.clusters.find(wanted.origin.clusterId)?.state);
+        if (wanted.origin) await checkOrigin(wanted, wanted.origin, this.clusters.find(wanted.origin.clusterId)?.state);
         return allotCluster(this.context, id, wanted, version, taken);
       })
       .catch((error: unknown) => {
@@ -143,7 +144,8 @@ export class LocalEngine implements Engine {
   }
 
   async restoreWindow(id: string): Promise<RestoreWindow | null> {
-    return isShared(this.known(id).state) ? null : { earliest: null, latest: null };
+    const { state } = this.known(id);
+    return isShared(state) ? null : readRestoreWindow(state);
   }
 
   async usage(id: string): Promise<Record<string, number>> {

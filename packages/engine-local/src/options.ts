@@ -1,5 +1,6 @@
 import type { TenantBounds } from '@borealis/postgres';
 import type { Logger } from 'pino';
+import type { BasePolicy } from './copies/base-policy.js';
 
 /** Where gateways listen when they shall be reachable from outside this machine. */
 export interface PublicGateways {
@@ -24,6 +25,8 @@ export interface KeeperOptions {
   publicGateways?: PublicGateways;
   /** Other bounds for the tenants of shared clusters than the usual ones. */
   tenantBounds?: Partial<TenantBounds>;
+  /** Other times for the bases that clusters are restored from than the usual ones. */
+  bases?: Partial<BasePolicy>;
 }
 
 /** Reads `22000-22999`; throws a plain sentence on anything else. */

@@ -32,7 +32,7 @@ export { trimLog } from './server/log-file.js';
 export { reload } from './server/reload.js';
 export { settingsFor } from './server/settings.js';
 export type { OsUser, ServerAccess, ServerSpec } from './server/spec.js';
-export { type StartOptions, startServer } from './server/start.js';
+export { type StartOptions, StartTimeout, startServer } from './server/start.js';
 export { type StopOptions, stopServer } from './server/stop.js';
 export { isArchiving, pathInCommand } from './server/wal-archiving.js';
 export { sharedServerSettings, TENANT_BOUNDS, type TenantBounds } from './tenants/bounds.js';

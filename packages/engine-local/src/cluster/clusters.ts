@@ -62,7 +62,9 @@ export class Clusters {
 
   private async take(journal: ClusterJournal): Promise<ClusterReconciler> {
     const { id } = journal.record;
-    const reconciler = await ClusterReconciler.create(this.context, journal, (id) => this.find(id)?.state);
+    const reconciler = await ClusterReconciler.create(this.context, journal, () =>
+      [...this.#reconcilers.values()].map(({ state }) => state),
+    );
     this.#reconcilers.set(id, reconciler);
     // Forgotten as soon as it is gone, so that the id can be used again.
     void reconciler.until(() => (reconciler.gone ? true : undefined)).then(() => this.#reconcilers.delete(id));

@@ -23,7 +23,15 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
   state.detail = 'Removing the data';
   // Users before files: what still runs as one of them could write again.
   for (const name of [record.osUsers?.gateway, record.osUsers?.postgres]) if (name) await removeOsUser(name);
-  for (const path of [paths.run, paths.gateway, paths.postgres, paths.walSpool, paths.archive])
+  for (const path of [
+    paths.run,
+    paths.gateway,
+    paths.postgres,
+    paths.walSpool,
+    paths.archive,
+    paths.bases,
+    paths.walStage,
+  ])
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   await state.journal.remove();
 }

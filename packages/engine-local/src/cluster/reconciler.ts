@@ -3,6 +3,7 @@ import type { EngineError } from '@borealis/engine';
 import { stopServer } from '@borealis/postgres';
 import { isArchived } from '../archive/archive-of.js';
 import { watchArchive } from '../archive/archive-watch.js';
+import { watchBases } from '../copies/base-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
@@ -44,11 +45,11 @@ export class ClusterReconciler {
     private readonly ending: AbortController,
   ) {}
 
-  /** `findOther` finds the other clusters of the home. */
+  /** `others` gives all clusters of the home. */
   static async create(
     context: HomeContext,
     journal: ClusterJournal,
-    findOther: (id: string) => ClusterState | undefined,
+    others: () => ClusterState[],
   ): Promise<ClusterReconciler> {
     const { record, paths } = journal;
     const wakeUp = new Wake();
@@ -62,7 +63,7 @@ export class ClusterReconciler {
         wakeUp.now();
       },
       ending: ending.signal,
-      findOther,
+      others,
       phase: record.born ? 'starting' : 'fetching',
       detail: 'Looking what is there',
       trouble: null,
@@ -94,7 +95,7 @@ export class ClusterReconciler {
     this.#running = this.loop();
     const watchers = [
       ...(isShared(this.state) ? [watchTenants] : []),
-      ...(isArchived(this.state.journal.record) ? [watchArchive] : []),
+      ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
     ];
     this.#watching = Promise.all(watchers.map((watch) => watch(this.state, this.#end.signal)));
   }

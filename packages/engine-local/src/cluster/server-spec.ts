@@ -7,6 +7,8 @@ import {
   type TenantBounds,
   type WantedAccess,
 } from '@borealis/postgres';
+import { restoreCommand } from '../archive/stage.js';
+import { normalMoment } from '../copies/moment.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
 import { POSTGRES_PORT } from '../gateway/config-file.js';
 import type { ClusterState } from './state.js';
@@ -18,6 +20,7 @@ const SUPERUSER = 'borealis';
 export function serverSpec(state: ClusterState): ServerSpec {
   if (!state.release) throw new Error('BUG: the release is not known yet');
   const { record, paths } = state.journal;
+  const pending = pendingOrigin(record);
   return {
     release: state.release,
     dataDirectory: paths.data,
@@ -27,7 +30,12 @@ export function serverSpec(state: ClusterState): ServerSpec {
     os: state.users?.postgres ?? null,
     logFile: paths.postgresLog,
     settings: { ...settingsFor(record.spec), ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}) },
-    ...(pendingOrigin(record) ? { closedFor: userInfo().username } : {}),
+    ...(pending ? { closedFor: userInfo().username } : {}),
+    ...(pending?.moment
+      ? {
+          recovery: { restoreCommand: restoreCommand(paths.data, paths.walStage), until: normalMoment(pending.moment) },
+        }
+      : {}),
     ...(isShared(state) ? { privateMemoryMiB: tenantBounds(state).privateMemoryMiB } : {}),
     ...(record.archiveKey ? { walSpool: paths.walSpool } : {}),
     access: state.users?.gateway

@@ -6,11 +6,13 @@ import {
   ensureRelease,
   findServer,
   reload,
+  StartTimeout,
   startServer,
   writeConfiguration,
 } from '@borealis/postgres';
 import { generateArchiveKey, isArchived } from '../archive/archive-of.js';
 import { adoptOrigin, copyOrigin } from '../copies/origin-steps.js';
+import { pendingMoment, withPastLog } from '../copies/past.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
 import { traversable } from '../home/home.js';
 import { ensureDirectory } from '../system/files.js';
@@ -114,7 +116,16 @@ const startPostgres: Step = {
   wait: (state) => state.serverRestarts.wait(Date.now()),
   async run(state) {
     // In short turns, so that a destroy does not wait for a long crash recovery: the next look adopts the server.
-    state.server = await startServer(serverSpec(state), { seconds: START_SECONDS });
+    const spec = serverSpec(state);
+    const moment = await pendingMoment(state);
+    const start = () => startServer(spec, { seconds: START_SECONDS });
+    try {
+      state.server = moment ? await withPastLog(state, moment, start) : await start();
+    } catch (error) {
+      // The log of a restore takes as long as it takes; the next turn goes on with it.
+      if (moment && error instanceof StartTimeout) return;
+      throw error;
+    }
     state.serverRestarts.started(Date.now());
     const { record } = state.journal;
     if (!record.born && !pendingOrigin(record)) await state.journal.update(() => ({ born: true }));

@@ -15,8 +15,8 @@ export interface ClusterState {
   readonly wake: () => void;
   /** Aborted when the cluster is to be destroyed or the keeper stops: long steps end early. */
   readonly ending: AbortSignal;
-  /** Another cluster of the home; undefined when there is none of that id. */
-  readonly findOther: (id: string) => ClusterState | undefined;
+  /** All clusters of the home, this one included. */
+  readonly others: () => ClusterState[];
   phase: ClusterPhase;
   detail: string;
   /** Why the last look failed; null when it did not. */

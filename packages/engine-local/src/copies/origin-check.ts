@@ -3,12 +3,17 @@ import { isTenantDatabase, isTenantRole } from '@borealis/postgres';
 import { isShared } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { CONTROL_ID } from '../control-database.js';
+import { checkMoment } from './restore-window.js';
 
 /**
  * Throws where a cluster of that specification cannot be a copy of `source` (undefined: there is none of that id): `not_found`, or
  * `unsupported` with the reason.
  */
-export function checkOrigin(spec: ClusterSpec, origin: ClusterOrigin, source: ClusterState | undefined): void {
+export async function checkOrigin(
+  spec: ClusterSpec,
+  origin: ClusterOrigin,
+  source: ClusterState | undefined,
+): Promise<void> {
   const { clusterId, moment, renames } = origin;
   const record = source?.journal.record;
   if (!source || record?.wanted !== 'present' || clusterId === CONTROL_ID)
@@ -16,9 +21,9 @@ export function checkOrigin(spec: ClusterSpec, origin: ClusterOrigin, source: Cl
   if (spec.tenancy !== 'isolated' || isShared(source)) throw refusal('a cluster that tenants share is never copied');
   if (spec.major !== record.spec.major)
     throw refusal(`"${clusterId}" is of PostgreSQL ${record.spec.major}, and a copy is of the same major`);
-  if (moment !== null) throw refusal(`"${clusterId}" can be copied as it is now, and not as it was before`);
   checkRenames('database', renames.databases, isTenantDatabase);
   checkRenames('role', renames.roles, isTenantRole);
+  if (moment !== null) await checkMoment(source, moment);
 }
 
 function checkRenames(what: string, renames: readonly Rename[], isName: (name: string) => boolean): void {

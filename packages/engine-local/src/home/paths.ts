@@ -34,6 +34,10 @@ export interface ClusterPaths {
   walSpool: string;
   /** Sealed WAL, closed to others. */
   archive: string;
+  /** Copies of the data that restores begin with, closed to others. */
+  bases: string;
+  /** Log on its way to a server that is being restored; belongs to the PostgreSQL user, closed to others. */
+  walStage: string;
   /** Belongs to the gateway's user, closed to others. */
   gateway: string;
   gatewayLog: string;
@@ -86,6 +90,8 @@ function clusterPaths(directory: string, run: string): ClusterPaths {
     // Not in `postgres`: its owner could put another directory in the place of one in it, and the keeper removes files there.
     walSpool: join(directory, 'wal-spool'),
     archive: join(directory, 'archive'),
+    bases: join(directory, 'bases'),
+    walStage: join(directory, 'wal-stage'),
     gateway: join(directory, 'gateway'),
     gatewayLog: join(directory, 'gateway.log'),
     spool: join(directory, 'spool.json'),

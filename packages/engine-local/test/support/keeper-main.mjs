@@ -1,13 +1,14 @@
-// Runs a keeper as a process of its own: argv gives home, cache and gateway bundle. SIGTERM stops it with its clusters.
+// Runs a keeper as a process of its own: argv gives home, cache, gateway bundle, and other options as JSON. SIGTERM stops it with its clusters.
 import { startKeeper } from '@borealis/engine-local';
 import { pino } from 'pino';
 
-const [home, cacheDir, gatewayBundle] = process.argv.slice(2);
+const [home, cacheDir, gatewayBundle, more] = process.argv.slice(2);
 try {
   const keeper = await startKeeper({
     home,
     cacheDir,
     gatewayBundle,
+    ...JSON.parse(more),
     log: pino({ level: 'warn' }, pino.destination(2)),
   });
   process.once('SIGTERM', async () => {

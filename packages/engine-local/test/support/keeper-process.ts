@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Engine } from '@borealis/engine';
 import { cacheDirectory } from '@borealis/postgres';
 import { keeperSocket } from '../../src/home/paths.js';
+import type { KeeperOptions } from '../../src/options.js';
 import { createEngineClient } from '../../src/rpc/client.js';
 import { gatewayBundle } from './home.js';
 
@@ -18,8 +19,12 @@ export interface KeeperProcess {
 }
 
 /** Starts it and resolves when its socket answers; rejects with what it said when it ends instead. */
-export async function startKeeperProcess(home: string, user?: { uid: number; gid: number }): Promise<KeeperProcess> {
-  const child = spawn(process.execPath, [MAIN, home, cacheDirectory(), gatewayBundle()], {
+export async function startKeeperProcess(
+  home: string,
+  user?: { uid: number; gid: number },
+  options: Partial<KeeperOptions> = {},
+): Promise<KeeperProcess> {
+  const child = spawn(process.execPath, [MAIN, home, cacheDirectory(), gatewayBundle(), JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR },
     cwd: '/',

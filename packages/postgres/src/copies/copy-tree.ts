@@ -12,6 +12,8 @@ export interface CopyOptions {
   to: OsUser | null;
   /** Ends the copy early; what there is of it is the caller's to remove. */
   signal: AbortSignal;
+  /** True: nobody changes the source, so a file that vanishes is an error and not a table that was dropped. */
+  isStill?: boolean;
   /** Told again and again how far it is, in bytes. */
   onProgress?(copied: number, total: number): void;
 }
@@ -41,17 +43,20 @@ export async function copyTree(
   };
   const copying: FileCopying = { method, from: options.from, to: options.to, signal: options.signal, onBytes };
   const paths = files.map(({ path }) => path).filter((path) => path !== CONTROL_FILE);
-  const workers = Array.from({ length: AT_ONCE[method] }, () => copyAll(source, target, paths, copying));
-  await allDone(workers);
-  await copyOneFile(join(source, CONTROL_FILE), join(target, CONTROL_FILE), copying);
+  const copy = async (path: string) => {
+    if (await copyOneFile(join(source, path), join(target, path), copying)) return;
+    if (options.isStill || path === CONTROL_FILE) throw new Error(`"${path}" in "${source}" is gone.`);
+  };
+  await allDone(Array.from({ length: AT_ONCE[method] }, () => takeAll(paths, copy)));
+  await copy(CONTROL_FILE);
   for (const path of ['', ...directories]) await syncPath(join(target, path));
   return { method, bytes };
 }
 
 /** Takes one path after the other until there is none. */
-async function copyAll(source: string, target: string, paths: string[], how: FileCopying): Promise<void> {
+async function takeAll(paths: string[], copy: (path: string) => Promise<void>): Promise<void> {
   for (let path = paths.pop(); path !== undefined; path = paths.pop())
-    await copyOneFile(join(source, path), join(target, path), how).catch((error: unknown) => {
+    await copy(path).catch((error: unknown) => {
       // The others end with their file.
       paths.length = 0;
       throw error;

@@ -16,7 +16,7 @@ export async function restoreBase(
   target: string,
   options: CopyOptions,
 ): Promise<Awaited<ReturnType<typeof copyTree>>> {
-  const copied = await copyTree(base, target, options);
+  const copied = await copyTree(base, target, { ...options, isStill: true });
   const how = { method: copied.method, from: options.from, to: options.to, signal: options.signal, onBytes: () => {} };
   if (!(await copyOneFile(join(base, LABEL), join(target, LABEL), how)))
     throw new Error(`"${base}" is no complete copy of a server: it has no ${LABEL}.`);

@@ -12,6 +12,9 @@ export interface StartOptions {
   seconds?: number;
 }
 
+/** The server still starts or recovers, and is left to it. */
+export class StartTimeout extends Error {}
+
 /**
  * Makes sure that the server runs and accepts connections, and outlives this process; adopts one that runs. Throws with the
  * last lines of its log when it ends instead, or when the time is over (it is left running then).
@@ -33,7 +36,7 @@ export async function startServer(spec: ServerSpec, options: StartOptions = {}):
     }
     // One that was found may be about to end, and is only replaced when it has.
     if (!child && !running) child = await launch(spec);
-    if (Date.now() > deadline) throw new Error(await failure(spec, logStart, 'does not accept connections yet'));
+    if (Date.now() > deadline) throw new StartTimeout(await failure(spec, logStart, 'does not accept connections yet'));
     await sleep(20);
   }
 }

@@ -1,0 +1,40 @@
+import type { Base } from './bases.js';
+
+/** When bases are made and how long they are kept; all in seconds. */
+export interface BasePolicy {
+  /** From the moment when a cluster first has clients to its first base: setting it up comes first. */
+  first: number;
+  /** Between two bases where each takes its whole size on the disk, and where it shares blocks. */
+  plainEvery: number;
+  reflinkEvery: number;
+  /** Bases older than a day are thinned out to one in so many. */
+  oldEvery: number;
+  /** Every moment of so long can be restored. */
+  keep: number;
+}
+
+const DAY = 86_400;
+export const BASE_POLICY: BasePolicy = { first: 60, plainEvery: DAY, reflinkEvery: 3600, oldEvery: DAY, keep: 7 * DAY };
+
+/** True when the newest base is too old for the replay to be short. */
+export function isDue(newest: Base, policy: BasePolicy, now: number): boolean {
+  const every = newest.method === 'reflink' ? policy.reflinkEvery : policy.plainEvery;
+  return ageOf(newest, now) >= every;
+}
+
+/** What is not needed of these bases, oldest first; never the newest. */
+export function superfluous(bases: readonly Base[], policy: BasePolicy, now: number): Base[] {
+  const gone: Base[] = [];
+  let kept: Base | null = null;
+  for (const [index, base] of bases.entries()) {
+    const next = bases[index + 1];
+    if (!next) break;
+    const isBeyond = ageOf(next, now) >= policy.keep;
+    const isClose = kept !== null && ageOf(base, now) >= DAY && ageOf(kept, now) - ageOf(base, now) < policy.oldEvery;
+    if (isBeyond || isClose) gone.push(base);
+    else kept = base;
+  }
+  return gone;
+}
+
+const ageOf = ({ stoppedAt }: Base, now: number) => (now - Date.parse(stoppedAt)) / 1000;
