@@ -59,11 +59,16 @@ export function commandLine(pid: number): string {
   }
 }
 
+/** From the top down: a loop device whose file is gone from the tree can be found no more. */
 async function takeAway(path: string): Promise<void> {
-  for (const trace of (await tracesOfPools(path)).filter((line) => line.startsWith('mount')))
-    spawnSync('umount', ['--lazy', trace.slice(6)], { env: { PATH } });
-  for (const trace of (await tracesOfPools(path)).filter((line) => line.startsWith('loop')))
-    spawnSync('losetup', ['--detach', trace.slice(5)], { env: { PATH } });
+  const traces = await tracesOfPools(path);
+  const named = (kind: string) =>
+    traces.filter((trace) => trace.startsWith(`${kind} `)).map((trace) => trace.slice(kind.length + 1));
+  const exported = named('mount').filter((mount) => mount.endsWith('/pool.raw'));
+  const run = (...command: [string, ...string[]]) =>
+    spawnSync(command[0], command.slice(1), { stdio: 'ignore', env: { PATH } });
+  for (const mount of named('mount')) if (!exported.includes(mount)) run('umount', '--lazy', mount);
+  for (const device of named('loop')) run('losetup', '--detach', device);
   for (const pid of await daemonsIn(path)) process.kill(pid, 'SIGKILL');
-  spawnSync('umount', ['--lazy', join(path, 'home.pool/pool.raw')], { stdio: 'ignore', env: { PATH } });
+  for (const mount of exported) run('umount', '--lazy', mount);
 }
