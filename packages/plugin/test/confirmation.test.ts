@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import RemoveExtension from '../src/commands/borealis-pg/extensions/remove.js';
 import RemoveIntegration from '../src/commands/borealis-pg/integrations/remove.js';
 import { GONE, ok } from './support/answers.js';
-import { ApiServer } from './support/api-server.js';
-import type { Finished } from './support/cli.js';
-import { layOutHeroku, RESOURCE } from './support/heroku.js';
-import { flat, runAtTerminal } from './support/terminal.js';
+import { useApi } from './support/api.js';
+import { RESOURCE } from './support/heroku.js';
+import { flat } from './support/terminal.js';
 
 const EXTENSIONS = `${RESOURCE}/pg-extensions`;
 const INTEGRATIONS = `${RESOURCE}/data-integrations`;
 
-const api = new ApiServer();
-process.env.TZ = 'UTC';
-
-beforeAll(() => api.start());
-afterAll(() => api.stop());
-beforeEach(() => {
-  api.requests.length = 0;
-  api.answers.clear();
-  layOutHeroku(api);
-});
+const { api, run } = useApi();
 
 describe.each([
   ['extensions:remove', RemoveExtension, ['etl'], `DELETE ${EXTENSIONS}/etl`],
@@ -49,7 +39,3 @@ describe.each([
     expect(api.log).toEqual([]);
   });
 });
-
-function run(command: unknown, args: string[], typed?: string): Promise<Finished> {
-  return runAtTerminal(api.url, command, args, typed);
-}

@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import Extensions from '../src/commands/borealis-pg/extensions/index.js';
 import Install from '../src/commands/borealis-pg/extensions/install.js';
 import RemoveExtension from '../src/commands/borealis-pg/extensions/remove.js';
 import { HSTORE, ok } from './support/answers.js';
-import { ApiServer } from './support/api-server.js';
-import type { Finished } from './support/cli.js';
-import { layOutHeroku, RESOURCE, REVOKE } from './support/heroku.js';
-import { flat, runAtTerminal } from './support/terminal.js';
+import { useApi } from './support/api.js';
+import { RESOURCE, REVOKE } from './support/heroku.js';
+import { flat } from './support/terminal.js';
 
 const EXTENSIONS = `${RESOURCE}/pg-extensions`;
 
-const api = new ApiServer();
-process.env.TZ = 'UTC';
-
-beforeAll(() => api.start());
-afterAll(() => api.stop());
-beforeEach(() => {
-  api.requests.length = 0;
-  api.answers.clear();
-  layOutHeroku(api);
-});
+const { api, run } = useApi();
 
 describe('extensions', () => {
   test('are a list, JSON with --json, and a warning when there are none', async () => {
@@ -128,7 +118,3 @@ describe('extensions', () => {
     return { installed };
   }
 });
-
-function run(command: unknown, args: string[]): Promise<Finished> {
-  return runAtTerminal(api.url, command, args);
-}

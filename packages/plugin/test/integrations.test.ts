@@ -1,25 +1,15 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import Integrations from '../src/commands/borealis-pg/integrations/index.js';
 import Register from '../src/commands/borealis-pg/integrations/register.js';
 import RemoveIntegration from '../src/commands/borealis-pg/integrations/remove.js';
 import { INTEGRATION, KEY, ok, REGISTERED } from './support/answers.js';
-import { ApiServer } from './support/api-server.js';
-import type { Finished } from './support/cli.js';
-import { layOutHeroku, RESOURCE } from './support/heroku.js';
-import { flat, runAtTerminal } from './support/terminal.js';
+import { useApi } from './support/api.js';
+import { RESOURCE } from './support/heroku.js';
+import { flat } from './support/terminal.js';
 
 const INTEGRATIONS = `${RESOURCE}/data-integrations`;
 
-const api = new ApiServer();
-process.env.TZ = 'UTC';
-
-beforeAll(() => api.start());
-afterAll(() => api.stop());
-beforeEach(() => {
-  api.requests.length = 0;
-  api.answers.clear();
-  layOutHeroku(api);
-});
+const { api, run } = useApi();
 
 describe('data integrations', () => {
   test('are a table, JSON with --json, and a warning when there are none', async () => {
@@ -90,7 +80,3 @@ describe('data integrations', () => {
     expect(api.log).toEqual([]);
   });
 });
-
-function run(command: unknown, args: string[]): Promise<Finished> {
-  return runAtTerminal(api.url, command, args);
-}

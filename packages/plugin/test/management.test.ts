@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import Extensions from '../src/commands/borealis-pg/extensions/index.js';
 import Install from '../src/commands/borealis-pg/extensions/install.js';
 import RemoveExtension from '../src/commands/borealis-pg/extensions/remove.js';
@@ -11,10 +11,10 @@ import Users from '../src/commands/borealis-pg/users/index.js';
 import Reset from '../src/commands/borealis-pg/users/reset.js';
 import { PublishedPlugin, type RecordedAnswer } from '../src/testing/published-plugin.js';
 import { GONE, HSTORE, INTEGRATION, KEY, ok, REGISTERED, RESTORABLE, USERS } from './support/answers.js';
-import { ApiServer, type RecordedRequest } from './support/api-server.js';
-import type { Finished } from './support/cli.js';
-import { AUTHORIZE, layOutHeroku, RESOURCE, REVOKE } from './support/heroku.js';
-import { flat, runAtTerminal } from './support/terminal.js';
+import { useApi } from './support/api.js';
+import type { RecordedRequest } from './support/api-server.js';
+import { AUTHORIZE, RESOURCE, REVOKE } from './support/heroku.js';
+import { flat } from './support/terminal.js';
 
 const EXTENSIONS = `${RESOURCE}/pg-extensions`;
 const INTEGRATIONS = `${RESOURCE}/data-integrations`;
@@ -88,16 +88,7 @@ const COMMANDS: [
   ],
 ];
 
-const api = new ApiServer();
-process.env.TZ = 'UTC';
-
-beforeAll(() => api.start());
-afterAll(() => api.stop());
-beforeEach(() => {
-  api.requests.length = 0;
-  api.answers.clear();
-  layOutHeroku(api);
-});
+const { api, run } = useApi();
 
 describe.each(COMMANDS)('%s', (_, command, args, request, success) => {
   test('asks with a temporary token that is deleted, and ends with 0', async () => {
@@ -137,10 +128,6 @@ test.each(COMMANDS.filter(([name]) => name !== 'storage:cleanup'))(
     expect(bytesOf(ours)).toEqual(bytesOf(api.requests.at(-1)!));
   },
 );
-
-function run(command: unknown, args: string[]): Promise<Finished> {
-  return runAtTerminal(api.url, command, args);
-}
 
 /** A request as it came over the wire, without the name of the program that sent it. */
 function bytesOf({ method, path, rawHeaders, body }: RecordedRequest): unknown {

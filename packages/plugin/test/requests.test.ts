@@ -1,12 +1,12 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import BorealisPg from '../src/commands/borealis-pg/index.js';
 import Info from '../src/commands/borealis-pg/info.js';
 import Psql from '../src/commands/borealis-pg/psql.js';
 import Run from '../src/commands/borealis-pg/run.js';
 import Tunnel from '../src/commands/borealis-pg/tunnel.js';
-import { ApiServer } from './support/api-server.js';
+import { useApi } from './support/api.js';
 import { Cli, type Finished, until } from './support/cli.js';
-import { ATTACHMENT, AUTHORIZE, layOutHeroku, RESOURCE, REVOKE } from './support/heroku.js';
+import { ATTACHMENT, AUTHORIZE, RESOURCE, REVOKE } from './support/heroku.js';
 import { runHere } from './support/in-process.js';
 import { flat } from './support/terminal.js';
 
@@ -27,15 +27,9 @@ const INFO = {
   storageComplianceStatus: 'ok',
 };
 const RESOLVE = 'POST /actions/addon-attachments/resolve';
-const api = new ApiServer();
-process.env.TZ = 'UTC';
+const { api } = useApi();
 
-beforeAll(() => api.start());
-afterAll(() => api.stop());
 beforeEach(() => {
-  api.requests.length = 0;
-  api.answers.clear();
-  layOutHeroku(api);
   api.answers.set(`GET ${RESOURCE}`, { status: 200, body: INFO });
 });
 

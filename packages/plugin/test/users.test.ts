@@ -1,23 +1,13 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import Cleanup from '../src/commands/borealis-pg/storage/cleanup.js';
 import Users from '../src/commands/borealis-pg/users/index.js';
 import Reset from '../src/commands/borealis-pg/users/reset.js';
 import { ok, USERS } from './support/answers.js';
-import { ApiServer } from './support/api-server.js';
-import type { Finished } from './support/cli.js';
-import { layOutHeroku, RESOURCE } from './support/heroku.js';
-import { flat, runAtTerminal } from './support/terminal.js';
+import { useApi } from './support/api.js';
+import { RESOURCE } from './support/heroku.js';
+import { flat } from './support/terminal.js';
 
-const api = new ApiServer();
-process.env.TZ = 'UTC';
-
-beforeAll(() => api.start());
-afterAll(() => api.stop());
-beforeEach(() => {
-  api.requests.length = 0;
-  api.answers.clear();
-  layOutHeroku(api);
-});
+const { api, run } = useApi();
 
 describe('users', () => {
   test('are a table with the app’s own first, JSON with --json, and a warning when there are none', async () => {
@@ -59,7 +49,3 @@ test('storage:cleanup says until when, in the reader’s own time, and as JSON',
   expect(request?.headers).not.toHaveProperty('content-type');
   expect(JSON.parse((await run(Cleanup, ['--json'])).stdout)).toEqual(body);
 });
-
-function run(command: unknown, args: string[]): Promise<Finished> {
-  return runAtTerminal(api.url, command, args);
-}
