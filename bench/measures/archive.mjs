@@ -11,7 +11,7 @@ import { interleave, median } from '../statistics.mjs';
 
 const CLIENTS = 4;
 /** Of which sealing and opening are measured. */
-const SEGMENTS = 8;
+const SEGMENTS = 4;
 const SEGMENT_MB = 16.777216;
 
 /** What archiving costs a database that is written to, and how fast WAL is sealed and opened. */
