@@ -128,6 +128,32 @@ async function expectApart(theirs: Way, mine: Way): Promise<void> {
     await expect(connectThrough(url.toString(), caFile())).rejects.toMatchObject({ code: '28P01' });
 }
 
+scenario.full(
+  'borealis-pg:restore:execute restores a database to a moment: what was committed by then, and nothing later',
+  async () => {
+    await until('something to restore from', async () => /Earliest.*: \d{4}-/.test(await capabilities()), 180);
+    await shop.rows('create table ledger as select 1 as entry; create table keepsake as select 7 as n');
+    const [{ moment }] = (await shop.rows(MOMENT)) as [{ moment: string }];
+    await shop.rows('insert into ledger values (2); drop table keepsake');
+
+    await installation.platform('POST', '/apps', { name: 'shop-past' });
+    const past = ['-a', 'shop', '-d', 'shop-past', '--restore-to-time', moment, '--wait'];
+    const { stderr } = await ok('borealis-pg:restore:execute', ...past);
+    expect(stderr).toContain(`Starting restore of add-on ${source.name}... done`);
+    const restored = await wayInto('shop-past');
+    expect(await restored.rows('select entry from ledger')).toEqual([{ entry: 1 }]);
+    expect(await restored.rows('select n from keepsake')).toEqual([{ n: 7 }]);
+    expect(await shop.rows('select count(*)::int as n from ledger')).toEqual([{ n: 2 }]);
+    await expectApart(shop, restored);
+    await restored.close();
+  },
+);
+
+/** A moment after all that the session has committed, as a person would write it. */
+const MOMENT = `select to_char(clock_timestamp() at time zone interval '2 hours', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+02:00' as moment`;
+
+const capabilities = async () => (await ok('borealis-pg:restore:capabilities', '-a', 'shop')).stdout;
+
 scenario.full('what cannot be cloned or restored is refused with a sentence that names what can be', async () => {
   await refused(['--restore-to-time', '2999-01-01T00:00:00Z'], /is in the future/);
   await refused(

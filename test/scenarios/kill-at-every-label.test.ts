@@ -150,6 +150,12 @@ scenario('the service killed after the work of every label of a provision and a 
 scenario('the keeper killed before every label of a provision and a removal that asks it for something', () =>
   underFire({ moment: 'before', victim: 'keeper', at: OF_THE_ENGINE }),
 );
+scenario.full('the keeper killed before every other label of a provision and a removal', () =>
+  underFire({
+    ...{ moment: 'before', victim: 'keeper' },
+    at: [...PROVISIONING, ...REMOVAL].filter((label) => !OF_THE_ENGINE.includes(label)),
+  }),
+);
 scenario.full('the service killed before the work of every label', () =>
   underFire({ moment: 'before', victim: 'service' }),
 );

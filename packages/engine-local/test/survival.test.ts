@@ -77,10 +77,14 @@ test(
     await keeper.kill('SIGKILL');
     expect(await queryDirectly(home, 'first', 'select answer from kept')).toEqual([{ answer: 42 }]);
     expect(await isListening(one.gateway!)).toBe(true);
+    const loaded = () => queryDirectly(home, 'first', 'select pg_conf_load_time()::text as at');
+    const loadedBefore = await loaded();
     await expect(keeper.engine.cluster('first')).rejects.toMatchObject({ code: 'unavailable' });
     keeper = await startKeeperProcess(home);
     expect((await untilReady(keeper.engine, 'first')).gateway).toEqual(one.gateway);
     expect(await processesOf(home, 'first')).toEqual(before);
+    // What the dead one wrote last PostgreSQL may not have taken over.
+    expect(await loaded()).not.toEqual(loadedBefore);
   },
   GENEROUS,
 );

@@ -122,6 +122,11 @@ describe.each(majors)('a server of PostgreSQL %s', (major) => {
     expect(await writeConfiguration({ ...spec, settings: { ...spec.settings, work_mem: '7MB' } })).toBe(true);
     await reload(spec);
     expect(await askNumber(spec, `select setting::int / 1024 from pg_settings where name = 'work_mem'`)).toBe(7);
+    // Only a restart could change it, also by its not being there any more.
+    const { max_connections: _, ...rest } = spec.settings;
+    await writeConfiguration({ ...spec, settings: { ...rest, work_mem: '8MB' } });
+    await reload(spec);
+    expect(await askNumber(spec, `select setting::int / 1024 from pg_settings where name = 'work_mem'`)).toBe(8);
     await writeConfiguration({ ...spec, settings: { ...spec.settings, work_mem: 'much' } });
     await expect(reloadAndRestore(spec)).rejects.toThrow(/error in the setting work_mem/);
     await writeFile(`${spec.dataDirectory}/pg_hba.conf`, 'local all all nonsense\n');

@@ -72,6 +72,7 @@ export class ClusterReconciler {
       directoriesReady: false,
       dataReady: false,
       configured: false,
+      configurationLoaded: false,
       server: null,
       gateway: null,
       gatewaySilences: 0,

@@ -102,10 +102,19 @@ const configure: Step = {
   detail: 'Writing the configuration of PostgreSQL',
   isDone: (state) => state.configured,
   async run(state) {
-    const spec = serverSpec(state);
-    const changed = await writeConfiguration(spec);
-    if (changed && (await findServer(spec))) await reload(spec);
+    if (await writeConfiguration(serverSpec(state))) state.configurationLoaded = false;
     state.configured = true;
+  },
+};
+
+/** A step of its own, because what one look has written another may have to load: after a failure, or after a keeper that died in between. */
+const loadConfiguration: Step = {
+  phase: 'starting',
+  detail: 'Waiting for PostgreSQL to take over its configuration',
+  isDone: (state) => state.configurationLoaded,
+  async run(state) {
+    await reload(serverSpec(state));
+    state.configurationLoaded = true;
   },
 };
 
@@ -118,6 +127,7 @@ const startPostgres: Step = {
     // In short turns, so that a destroy does not wait for a long crash recovery: the next look adopts the server.
     const spec = serverSpec(state);
     const moment = await pendingMoment(state);
+    const isNew = !(await findServer(spec));
     const start = () => startServer(spec, { seconds: START_SECONDS });
     try {
       state.server = moment ? await withPastLog(state, moment, start) : await start();
@@ -126,6 +136,7 @@ const startPostgres: Step = {
       if (moment && error instanceof StartTimeout) return;
       throw error;
     }
+    if (isNew) state.configurationLoaded = true;
     state.serverRestarts.started(Date.now());
     const { record } = state.journal;
     if (!record.born && !pendingOrigin(record)) await state.journal.update(() => ({ born: true }));
@@ -146,7 +157,8 @@ const applyAccessToPostgres: Step = {
     const { record } = state.journal;
     const access = record.access!;
     const spec = serverSpec(state);
-    if (await writeConfiguration(spec)) await reload(spec);
+    if (await writeConfiguration(spec)) state.configurationLoaded = false;
+    if (!state.configurationLoaded) await loadConfiguration.run(state);
     if (Date.now() >= state.sweepDueAt) {
       state.applied.clear();
       state.sweepDueAt = Date.now() + SWEEP_MS;
@@ -168,6 +180,7 @@ export const SERVER_STEPS: readonly Step[] = [
   makeDataDirectory,
   configure,
   startPostgres,
+  loadConfiguration,
   adoptOrigin,
   applyAccessToPostgres,
 ];

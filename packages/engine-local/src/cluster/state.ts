@@ -27,6 +27,8 @@ export interface ClusterState {
   directoriesReady: boolean;
   dataReady: boolean;
   configured: boolean;
+  /** True when the running server runs by its files, as far as this keeper has seen. */
+  configurationLoaded: boolean;
   server: ServerIdentity | null;
   gateway: ProcessIdentity | null;
   /** How often in a row the living gateway did not answer. */
