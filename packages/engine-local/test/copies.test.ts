@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmod, chown, mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClusterAccess, ClusterSpec, Engine } from '@borealis/engine';
@@ -6,6 +6,7 @@ import { cacheDirectory } from '@borealis/postgres';
 import pg from 'pg';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mountable } from '../../../test/support/mountable.js';
 import { closedParent } from '../src/home/home.js';
 import { homePaths, runtimeDirectory } from '../src/home/paths.js';
 import { startKeeper } from '../src/keeper.js';
@@ -246,17 +247,7 @@ describe.each(KEEPERS)('copies made by $who (in the full suite)', ({ user, skipp
   );
 });
 
-const canMount = isRoot && isFull && mountable();
-
-function mountable(): boolean {
-  try {
-    execFileSync('mkfs.xfs', ['-V'], { stdio: 'ignore' });
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
+const canMount = isFull && mountable() && spawnSync('mkfs.xfs', ['-V']).status === 0;
 
 test.skipIf(!canMount)(
   'where the file system can, a copy shares its blocks with the source (as root, with xfsprogs, in the full suite)',

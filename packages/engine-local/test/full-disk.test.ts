@@ -3,6 +3,7 @@ import { chmod, mkdir, readdir, rm, stat, truncate, writeFile } from 'node:fs/pr
 import { cacheDirectory } from '@borealis/postgres';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mountable } from '../../../test/support/mountable.js';
 import { homePaths } from '../src/home/paths.js';
 import { type Keeper, startKeeper } from '../src/keeper.js';
 import { eventually, GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
@@ -14,16 +15,6 @@ let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let disk: string;
 let keeper: Keeper | undefined;
 const canMount = mountable();
-
-/** A disk of our own, to be filled: only root can have one, and not in every container. */
-function mountable(): boolean {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
-}
 
 beforeAll(async () => {
   if (!canMount) return;

@@ -4,18 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
+import { mountable } from '../../../test/support/mountable.js';
 import { Spool } from '../src/spool.js';
 
-const canMount = (() => {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
-})();
-
-test.skipIf(!canMount)('a full disk costs the events of that time and no others (needs root and mount)', () => {
+test.skipIf(!mountable())('a full disk costs the events of that time and no others (needs root and mount)', () => {
   const disk = mkdtempSync(join(tmpdir(), 'bsp-'));
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', disk]);
   try {

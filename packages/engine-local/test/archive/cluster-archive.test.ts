@@ -3,6 +3,7 @@ import { chown, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Secret } from '@borealis/contract';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mountable } from '../../../../test/support/mountable.js';
 import { WalArchive } from '../../src/archive/wal-archive.js';
 import { type ClusterPaths, homePaths } from '../../src/home/paths.js';
 import { eventually, GENEROUS, SPEC, temporaryDirectory, untilReady } from '../support/home.js';
@@ -16,16 +17,6 @@ const KILLS = isFull ? [0, 10, 20, 30, 40, 50, 60, 80, 100, 130, 160, 200, 250, 
 const ID = 'archived';
 
 const canMount = mountable();
-
-/** A small disk of our own: only root can have one, and not in every container. */
-function mountable(): boolean {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    return process.getuid?.() === 0;
-  } catch {
-    return false;
-  }
-}
 
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 let home: string;
