@@ -136,8 +136,8 @@ describe('bases', () => {
   const HOUR = 3600;
   const made = (hoursAgo: number, method: Base['method'] = 'reflink') =>
     ({ method, stoppedAt: new Date(NOW - hoursAgo * HOUR * 1000).toISOString() }) as Base;
-  const left = (ages: number[]) => {
-    const bases = ages.map((age) => made(age));
+  const left = (ages: number[], method: Base['method'] = 'reflink') => {
+    const bases = ages.map((age) => made(age, method));
     const gone = superfluous(bases, BASE_POLICY, NOW);
     return ages.filter((_, index) => !gone.includes(bases[index]!));
   };
@@ -154,6 +154,15 @@ describe('bases', () => {
     expect(left([24 * 30])).toEqual([24 * 30]);
     expect(left([24 * 9, 24 * 8, 24 * 6])).toEqual([24 * 8, 24 * 6]);
     expect(left([72, 60, 48, 30, 25, 23, 22, 1])).toEqual([72, 48, 23, 22, 1]);
+  });
+
+  test('are few where each takes its whole size, and still reach back as far', () => {
+    let bases: number[] = [];
+    for (let day = 0; day < 60; day++) {
+      bases = left([...bases.map((age) => age + 24), 0], 'plain');
+      expect(bases.length).toBeLessThanOrEqual(4);
+      expect(bases[0]).toBeGreaterThanOrEqual(Math.min(day, 7) * 24);
+    }
   });
 });
 

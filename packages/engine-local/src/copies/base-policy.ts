@@ -7,14 +7,22 @@ export interface BasePolicy {
   /** Between two bases where each takes its whole size on the disk, and where it shares blocks. */
   plainEvery: number;
   reflinkEvery: number;
-  /** Bases older than a day are thinned out to one in so many. */
-  oldEvery: number;
+  /** Bases older than a day are thinned out to one in so many, likewise: a longer replay costs less than one more copy of everything. */
+  plainOldEvery: number;
+  reflinkOldEvery: number;
   /** Every moment of so long can be restored. */
   keep: number;
 }
 
 const DAY = 86_400;
-export const BASE_POLICY: BasePolicy = { first: 60, plainEvery: DAY, reflinkEvery: 3600, oldEvery: DAY, keep: 7 * DAY };
+export const BASE_POLICY: BasePolicy = {
+  first: 60,
+  plainEvery: DAY,
+  reflinkEvery: 3600,
+  plainOldEvery: 7 * DAY,
+  reflinkOldEvery: DAY,
+  keep: 7 * DAY,
+};
 
 /** True when the newest base is too old for the replay to be short. */
 export function isDue(newest: Base, policy: BasePolicy, now: number): boolean {
@@ -30,7 +38,8 @@ export function superfluous(bases: readonly Base[], policy: BasePolicy, now: num
     const next = bases[index + 1];
     if (!next) break;
     const isBeyond = ageOf(next, now) >= policy.keep;
-    const isClose = kept !== null && ageOf(base, now) >= DAY && ageOf(kept, now) - ageOf(base, now) < policy.oldEvery;
+    const oldEvery = base.method === 'reflink' ? policy.reflinkOldEvery : policy.plainOldEvery;
+    const isClose = kept !== null && ageOf(base, now) >= DAY && ageOf(kept, now) - ageOf(base, now) < oldEvery;
     if (isBeyond || isClose) gone.push(base);
     else kept = base;
   }
