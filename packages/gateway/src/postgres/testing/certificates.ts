@@ -65,7 +65,8 @@ export function selfSigned(names: readonly string[], algorithm: keyof typeof alg
 }
 
 function pem(label: string, der: Buffer): string {
-  return `-----BEGIN ${label}-----\n${der.toString('base64').replace(/.{64}/g, '$&\n')}\n-----END ${label}-----\n`;
+  const lines = der.toString('base64').match(/.{1,64}/g)!;
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
 }
 
 function alternativeNames(names: readonly string[]): Buffer {
