@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { GatewayDirectory, Key } from './gateway-directory.js';
 import { waitFor } from './wait.js';
 
@@ -58,8 +59,7 @@ interface Identity {
 
 /** Sends text through the local end of a tunnel and gives what came back before it was closed or complete. */
 export async function through(socketPath: string, text: string): Promise<string> {
-  const socket = net.connect(socketPath);
-  await once(socket, 'connect');
+  const socket = await connected(socketPath);
   let back = '';
   socket.on('data', (data) => {
     back += data.toString();
@@ -69,4 +69,18 @@ export async function through(socketPath: string, text: string): Promise<string>
   await waitFor('the echo', () => back.length >= text.length || socket.closed);
   socket.destroy();
   return back;
+}
+
+/** ssh binds the socket, which makes its file, a moment before it listens: until then it refuses. */
+async function connected(socketPath: string): Promise<net.Socket> {
+  for (;;) {
+    const socket = net.connect(socketPath);
+    try {
+      await once(socket, 'connect');
+      return socket;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED' || !existsSync(socketPath)) throw error;
+      await sleep(10);
+    }
+  }
 }
