@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { parseArgs } from 'node:util';
 import { DEFAULT_POSTGRES_MAJOR } from '@borealis/contract';
 import { CLIENT_PROGRAMS, type ClientProgram, cacheDirectory, ensureClientTools } from '@borealis/postgres';
+import { exitStatus } from './exit-status.js';
 import { Failure } from './failure.js';
 
 const USAGE = 'borealis tool pg_dump|pg_restore|psql [--postgres MAJOR] -- ARGS…';
@@ -36,6 +37,6 @@ async function start([program, ...args]: string[]): Promise<number> {
   const child = spawn(program!, args, { stdio: 'inherit' });
   // Ctrl-C is the program's: psql cancels a query by it and goes on.
   process.on('SIGINT', () => {});
-  const [code] = (await once(child, 'exit')) as [number | null];
-  return code ?? 1;
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
+  return exitStatus(code, signal);
 }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -14,7 +14,7 @@ export async function endLeftovers(group: number | undefined, slug: string): Pro
   while (supervisors(slug).some((pid) => tell(pid, 0)) && Date.now() < deadline) await sleep(50);
 }
 
-/** The processes that keep this slug's tunnels open, as they noted themselves. The app may have written there, too: only ever look at them. */
+/** The processes that keep this slug's tunnels open, as they noted themselves. The app may have written there, too: only ever look at them, and expect anything. */
 function supervisors(slug: string): number[] {
   const folder = join(slug, '.borealis-pg');
   return namesIn(folder)
@@ -31,11 +31,18 @@ function namesIn(folder: string): string[] {
   }
 }
 
+/** Waits for nobody (a pipe), goes nowhere else (a link), and takes no more than a number is long. */
 function read(file: string): string {
+  let descriptor: number | undefined;
   try {
-    return readFileSync(file, 'latin1');
+    descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if (!fstatSync(descriptor).isFile()) return '';
+    const content = Buffer.alloc(20);
+    return content.toString('latin1', 0, readSync(descriptor, content));
   } catch {
     return '';
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { constants } from 'node:os';
 import { guardSlug } from './dyno-guard.js';
 import { endLeftovers } from './dyno-leftovers.js';
 import { fillSlug, makeSlug, removeSlug } from './dyno-slug.js';
 import { ensureDynoUser } from './dyno-user.js';
+import { exitStatus } from './exit-status.js';
 import { Failure } from './failure.js';
 import type { PlatformClient } from './platform-client.js';
 
@@ -95,7 +95,7 @@ function finished(child: ChildProcess): Promise<DynoResult> {
     child.once('error', (error) => reject(new Failure(`bash could not be started: ${error.message}`)));
     // 'close' would wait for the tunnel's processes, which hold the same pipes a moment longer.
     child.once('exit', (code, signal) =>
-      setTimeout(() => resolve({ status: code ?? 128 + constants.signals[signal!], stdout, stderr }), 50),
+      setTimeout(() => resolve({ status: exitStatus(code, signal), stdout, stderr }), 50),
     );
   }).finally(() => {
     for (const signal of PASSED_ON) process.off(signal, passOn);
