@@ -73,3 +73,20 @@ export async function ensureDirectory(path: string, mode: number, owner?: Owners
   if (owner && (found.uid !== owner.uid || found.gid !== owner.gid)) await chown(path, owner.uid, owner.gid);
   await chmod(path, mode);
 }
+
+const READ_BYTES = 1024 * 1024;
+
+/** The file's content in pieces of a megabyte; throws a system error when it cannot be read. */
+export async function* readPieces(path: string): AsyncGenerator<Buffer> {
+  const file = await open(path, 'r');
+  try {
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(READ_BYTES);
+      const { bytesRead } = await file.read(buffer, 0, READ_BYTES);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
