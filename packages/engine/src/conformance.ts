@@ -1,19 +1,10 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { DEFAULT_POSTGRES_MAJOR, formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/contract';
+import { GENEROUS, rejects, untilReady } from './conformance-support.js';
 import { copiesCluster } from './copy-conformance.js';
 import { type Clients, rotatesCredentials } from './credential-conformance.js';
-import {
-  type ClusterAccess,
-  type ClusterSpec,
-  type ClusterState,
-  type Engine,
-  EngineError,
-  type EngineErrorCode,
-  type EngineEvent,
-} from './engine.js';
+import type { ClusterAccess, ClusterSpec, Engine, EngineEvent } from './engine.js';
 
 export type { Clients } from './credential-conformance.js';
 
@@ -33,7 +24,6 @@ export interface TestRunner {
   afterAll(run: () => Promise<void>, milliseconds?: number): void;
 }
 
-const GENEROUS = 300_000;
 const ID = 'conform1';
 const SPEC: ClusterSpec = {
   major: DEFAULT_POSTGRES_MAJOR,
@@ -221,16 +211,6 @@ async function accessDocument(revision: number, names: string[]): Promise<Cluste
   };
 }
 
-async function untilReady(engine: Engine, id: string): Promise<ClusterState> {
-  const end = Date.now() + GENEROUS;
-  for (;;) {
-    const state = await engine.cluster(id);
-    if (state?.phase === 'ready') return state;
-    if (Date.now() > end) throw new Error(`the cluster is not ready: ${state?.phase}, ${state?.detail}`);
-    await sleep(100);
-  }
-}
-
 async function nextEvents(
   engine: Engine,
   cursor: string | null,
@@ -241,11 +221,4 @@ async function nextEvents(
     if (batch.events.length > 0) return batch;
     if (Date.now() > end) throw new Error('no event was told');
   }
-}
-
-async function rejects(call: Promise<unknown>, code: EngineErrorCode, details: string[] = []): Promise<void> {
-  await assert.rejects(
-    call,
-    (error) => error instanceof EngineError && error.code === code && isDeepStrictEqual(error.details, details),
-  );
 }

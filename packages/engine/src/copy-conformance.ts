@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { formatVerifier, makeVerifier } from '@borealis/contract';
+import { rejects, untilReady } from './conformance-support.js';
 import type { Clients, Visitor } from './credential-conformance.js';
-import {
-  type ClusterAccess,
-  type ClusterOrigin,
-  type ClusterSpec,
-  type ClusterState,
-  type Engine,
-  EngineError,
-  type EngineErrorCode,
-} from './engine.js';
+import type { ClusterAccess, ClusterOrigin, ClusterSpec, Engine } from './engine.js';
 
-const GENEROUS = 300_000;
 const COPY = 'conform2';
 const TO = { database: 'copied', owner: 'app_rw_copied' };
 
@@ -96,18 +87,4 @@ async function letIn(engine: Engine, clients: Clients): Promise<Visitor> {
   };
   await engine.applyAccess(COPY, access);
   return visitor;
-}
-
-async function untilReady(engine: Engine, id: string): Promise<ClusterState> {
-  const end = Date.now() + GENEROUS;
-  for (;;) {
-    const state = await engine.cluster(id);
-    if (state?.phase === 'ready') return state;
-    if (Date.now() > end) throw new Error(`the copy is not ready: ${state?.phase}, ${state?.detail}`);
-    await sleep(100);
-  }
-}
-
-async function rejects(call: Promise<unknown>, code: EngineErrorCode): Promise<void> {
-  await assert.rejects(call, (error) => error instanceof EngineError && error.code === code);
 }

@@ -211,12 +211,12 @@ export interface ExtensionCatalogue {
 /** A login role of one database; `readOnly` follows from its name (`…_ro_…`), the rest is the gateway's. */
 export type RoleSpec = GatewayRole;
 
-/** Finished WAL does not reach the archive, for the reason that `what` gives; all that was held up is there. */
-export type ArchiveEventType = 'archive-failing' | 'archive-recovered';
+/** Trouble that lasts, for the reason that `what` gives, and its end: finished WAL does not reach the archive, no base can be made. */
+export type TroubleEventType = 'archive-failing' | 'archive-recovered' | 'bases-failing' | 'bases-recovered';
 
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
-  | { type: 'cluster-recovered' | ArchiveEventType; seq: number; at: string; what: string }
+  | { type: 'cluster-recovered' | TroubleEventType; seq: number; at: string; what: string }
 );
 
 export const ENGINE_ERROR_CODES = [

@@ -1,34 +1,18 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ClusterState } from '../cluster/state.js';
+import type { Trouble } from '../events/alarm.js';
 import { isSystemError } from '../system/files.js';
 
 /** A finished file that waits longer than this is no matter of load any more: meanwhile the disk fills. */
 export const LATE_MS = 60_000;
 
-/** Tells when an archive begins to fail and when it is well again, each once, also over lives of the keeper. */
-export class ArchiveAlarm {
-  #failing: boolean;
-
-  constructor(private readonly state: ClusterState) {
-    this.#failing = state.journal.record.archiveFailing;
-  }
-
-  /** `failure` is the sentence that says why; null when nothing is held up. */
-  async tell(failure: string | null): Promise<void> {
-    const { journal, context } = this.state;
-    const clusterId = journal.record.id;
-    const failing = failure !== null;
-    if (failing !== this.#failing) {
-      const type = failing ? ('archive-failing' as const) : ('archive-recovered' as const);
-      const what = failure ?? 'All finished WAL is in the archive again.';
-      context.log[failing ? 'error' : 'warn']({ cluster: clusterId, what }, type);
-      await context.events.append([{ clusterId, type, seq: 0, at: new Date().toISOString(), what }]);
-      this.#failing = failing;
-    }
-    if (journal.record.archiveFailing !== failing) await journal.update(() => ({ archiveFailing: failing }));
-  }
-}
+/** An archive that falls behind. */
+export const ARCHIVE_TROUBLE: Trouble = {
+  failing: 'archive-failing',
+  recovered: 'archive-recovered',
+  noted: 'archiveFailing',
+  well: 'All finished WAL is in the archive again.',
+};
 
 /** What PostgreSQL itself holds back, as a sentence, when the oldest of it is late; null when nothing is. */
 export async function heldBack(dataDirectory: string): Promise<string | null> {

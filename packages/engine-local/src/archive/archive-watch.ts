@@ -2,8 +2,9 @@ import { type FSWatcher, watch } from 'node:fs';
 import type { ClusterState } from '../cluster/state.js';
 import { Wake } from '../cluster/wake.js';
 import { toEngineError } from '../errors.js';
+import { Alarm } from '../events/alarm.js';
 import { Mutex } from '../system/mutex.js';
-import { ArchiveAlarm, heldBack, LATE_MS } from './archive-alarm.js';
+import { ARCHIVE_TROUBLE, heldBack, LATE_MS } from './archive-alarm.js';
 import { archiveOf } from './archive-of.js';
 import { ArchiveConflict, type WalArchive } from './wal-archive.js';
 import { isWalFile } from './wal-names.js';
@@ -33,14 +34,14 @@ class ArchiveWatch {
   #begun = false;
   #trouble: { sentence: string; since: number; forPeople: boolean } | null = null;
   #failures = 0;
-  readonly #alarm: ArchiveAlarm;
+  readonly #alarm: Alarm;
 
   constructor(
     private readonly state: ClusterState,
     private readonly wake: Wake,
     private readonly signal: AbortSignal,
   ) {
-    this.#alarm = new ArchiveAlarm(state);
+    this.#alarm = new Alarm(state, ARCHIVE_TROUBLE);
   }
 
   /** Takes all that is there; gives the milliseconds until the next look, unless something comes. */

@@ -42,6 +42,7 @@ export function basicRecord(
     backendPassword: new Secret(randomPassword()),
     archiveKey: null,
     archiveFailing: false,
+    basesFailing: false,
     gateway: null,
     access: null,
     accessInForce: 0,

@@ -42,6 +42,8 @@ const clusterRecord = z.object({
   archiveKey: secret.nullable().default(null),
   /** True: it was told that the archive fails, and not yet that it is well again. */
   archiveFailing: z.boolean().default(false),
+  /** The same of its bases. */
+  basesFailing: z.boolean().default(false),
   /** Null: no tunnel leads to this cluster. */
   gateway: gatewayRecord.nullable(),
   access: clusterAccess.nullable(),

@@ -1,59 +1,118 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, isArchiving } from '@borealis/postgres';
+import { LATE_MS } from '../archive/archive-alarm.js';
 import { archiveOf } from '../archive/archive-of.js';
+import { isSegment } from '../archive/wal-names.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
+import { toEngineError } from '../errors.js';
+import { Alarm, type Trouble } from '../events/alarm.js';
 import { Mutex } from '../system/mutex.js';
-import { BASE_POLICY, isDue, superfluous } from './base-policy.js';
+import { BASE_POLICY, type BasePolicy, isDue, superfluous } from './base-policy.js';
+import { makeRoomForBase } from './base-room.js';
 import { type Base, listBases, makeBase, removeBase, removeHalfMadeBases } from './bases.js';
 import { isBeingCopied } from './source.js';
 
 const LOOK_MS = 5000;
+/** After failures the pauses double up to this: each attempt may copy for long in vain. */
+const LONGEST_PAUSE_MS = 15 * 60_000;
+
+const BASE_TROUBLE: Trouble = {
+  failing: 'bases-failing',
+  recovered: 'bases-recovered',
+  noted: 'basesFailing',
+  well: 'Bases are made again.',
+};
 
 /** One base at a time in the whole process: the disk is the tenants'. */
 const making = new Mutex();
 
-/** Makes bases of a cluster as the policy asks and removes what it does not, with their log, until `signal` says so. */
+/**
+ * Makes bases of a cluster as the policy asks and removes what it does not, with their log, until `signal` says so. Tells at once when there
+ * is no room for one, and when another failure lasts longer than a minute.
+ */
 export async function watchBases(state: ClusterState, signal: AbortSignal): Promise<void> {
   // What cannot be removed now is in nobody's way: it counts as no base.
   await removeHalfMadeBases(state.journal.paths.bases).catch(() => undefined);
-  let readySince: number | null = null;
-  while (!signal.aborted) {
-    const { record } = state.journal;
-    const isReady = state.phase === 'ready' && state.server !== null && record.accessInForce > 0;
-    readySince = isReady ? (readySince ?? Date.now()) : null;
-    if (readySince !== null)
-      await look(state, readySince, signal).catch((error: unknown) => {
-        if (signal.aborted) return;
-        state.context.log.error(
-          { cluster: record.id, err: error },
-          'a base could not be made or removed; it is tried again',
-        );
-      });
-    await sleep(LOOK_MS, undefined, { signal }).catch(() => undefined);
-  }
+  const watch = new BaseWatch(state, signal);
+  while (!signal.aborted) await sleep(await watch.look(), undefined, { signal }).catch(() => undefined);
 }
 
-async function look(state: ClusterState, readySince: number, signal: AbortSignal): Promise<void> {
-  const { paths, record } = state.journal;
-  const directory = paths.bases;
-  const policy = { ...BASE_POLICY, ...state.context.options.bases };
-  const newest = (await listBases(directory)).at(-1);
-  const due = newest ? isDue(newest, policy, Date.now()) : Date.now() - readySince >= policy.first * 1000;
-  if (due && !(newest && (await isQuiet(state, newest))) && (await isArchived(state))) {
-    const made = await making.run(() => makeBase(directory, serverSpec(state), signal));
-    state.context.log.info({ cluster: record.id, method: made.method, bytes: made.bytes }, 'a base was made');
+class BaseWatch {
+  #readySince: number | null = null;
+  #failures = 0;
+  #failingSince = 0;
+  /** The log before this segment is gone, as far as this keeper has seen to it. */
+  #prunedBefore = '';
+  readonly #alarm: Alarm;
+
+  constructor(
+    private readonly state: ClusterState,
+    private readonly signal: AbortSignal,
+  ) {
+    this.#alarm = new Alarm(state, BASE_TROUBLE);
   }
-  if (isBeingCopied(state)) return;
-  const gone = superfluous(await listBases(directory), policy, Date.now());
-  for (const base of gone) await removeBase(directory, base);
-  const [oldest] = await listBases(directory);
-  if (gone.length > 0 && oldest) await archiveOf(state).prune(oldest.firstSegment);
+
+  /** Makes or removes what is due; gives the milliseconds until the next look. */
+  async look(): Promise<number> {
+    const { phase, server, journal } = this.state;
+    const isReady = phase === 'ready' && server !== null && journal.record.accessInForce > 0;
+    this.#readySince = isReady ? (this.#readySince ?? Date.now()) : null;
+    if (this.#readySince === null) return LOOK_MS;
+    try {
+      await this.#keep({ ...BASE_POLICY, ...this.state.context.options.bases }, this.#readySince);
+    } catch (error) {
+      if (this.signal.aborted) return 0;
+      return this.#note(error);
+    }
+    this.#failures = 0;
+    await this.#tell(null);
+    return LOOK_MS;
+  }
+
+  async #keep(policy: BasePolicy, readySince: number): Promise<void> {
+    const { state, signal } = this;
+    const directory = state.journal.paths.bases;
+    const newest = (await listBases(directory)).at(-1);
+    const due = newest ? isDue(newest, policy, Date.now()) : Date.now() - readySince >= policy.first * 1000;
+    if (due && !(newest && (await isQuiet(state, newest))) && (await isArchived(state)))
+      await making.run(async () => {
+        await makeRoomForBase(state, policy);
+        const { method, bytes } = await makeBase(directory, serverSpec(state), signal);
+        state.context.log.info({ cluster: state.journal.record.id, method, bytes }, 'a base was made');
+      });
+    if (isBeingCopied(state)) return;
+    for (const base of superfluous(await listBases(directory), policy, Date.now())) await removeBase(directory, base);
+    await this.#prune((await listBases(directory))[0]);
+  }
+
+  /** The log before the oldest base leads to no moment that can be restored. */
+  async #prune(oldest: Base | undefined): Promise<void> {
+    if (!oldest || oldest.firstSegment === this.#prunedBefore) return;
+    await archiveOf(this.state).prune(oldest.firstSegment);
+    this.#prunedBefore = oldest.firstSegment;
+  }
+
+  async #note(error: unknown): Promise<number> {
+    const { message, code } = toEngineError(error);
+    const cluster = this.state.journal.record.id;
+    this.state.context.log.error({ cluster, err: error }, 'a base could not be made or removed; it is tried again');
+    if (this.#failures++ === 0) this.#failingSince = Date.now();
+    if (code === 'no_room' || Date.now() - this.#failingSince > LATE_MS) await this.#tell(message);
+    return Math.min(LONGEST_PAUSE_MS, LOOK_MS * 2 ** Math.min(this.#failures, 10));
+  }
+
+  /** An alarm that cannot be kept now, since the disk is full, is tried again at the next look. */
+  async #tell(failure: string | null): Promise<void> {
+    await this.#alarm.tell(failure).catch((error: unknown) => {
+      this.state.context.log.error({ cluster: this.state.journal.record.id, err: error }, 'trouble could not be told');
+    });
+  }
 }
 
 /** True when hardly anything was written since: a base of now would save no replay. The base's own end takes up to two segments. */
 async function isQuiet(state: ClusterState, { firstSegment }: Base): Promise<boolean> {
-  const since = (await archiveOf(state).segments()).filter(({ name }) => name >= firstSegment);
+  const since = (await archiveOf(state).names()).filter((name) => isSegment(name) && name >= firstSegment);
   return since.length <= 2;
 }
 

@@ -1,13 +1,14 @@
 import { type ClusterOrigin, type ClusterSpec, EngineError, type Rename } from '@borealis/engine';
-import { isTenantDatabase, isTenantRole } from '@borealis/postgres';
+import { copiedBytes, isTenantDatabase, isTenantRole } from '@borealis/postgres';
 import { isShared } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { CONTROL_ID } from '../control-database.js';
-import { checkMoment } from './restore-window.js';
+import { checkMoment, nearestBase } from './restore-window.js';
+import { requireRoom } from './room.js';
 
 /**
- * Throws where a cluster of that specification cannot be a copy of `source` (undefined: there is none of that id): `not_found`, or
- * `unsupported` with the reason.
+ * Throws where a cluster of that specification cannot be a copy of `source` (undefined: there is none of that id): `not_found`,
+ * `unsupported` with the reason, or `no_room`.
  */
 export async function checkOrigin(
   spec: ClusterSpec,
@@ -24,6 +25,13 @@ export async function checkOrigin(
   checkRenames('database', renames.databases, isTenantDatabase);
   checkRenames('role', renames.roles, isTenantRole);
   if (moment !== null) await checkMoment(source, moment);
+  await requireRoom(source, await bytesOf(source, moment));
+}
+
+/** What a copy of that source takes; null: of its present. */
+async function bytesOf(source: ClusterState, moment: string | null): Promise<number> {
+  if (moment === null) return copiedBytes(source.journal.paths.data);
+  return (await nearestBase(source, moment)).bytes;
 }
 
 function checkRenames(what: string, renames: readonly Rename[], isName: (name: string) => boolean): void {

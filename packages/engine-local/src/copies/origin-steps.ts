@@ -1,11 +1,12 @@
 import { rm } from 'node:fs/promises';
 import type { ClusterOrigin } from '@borealis/engine';
-import { adoptCopy, connect, copyServer, placeDataDirectory } from '@borealis/postgres';
+import { adoptCopy, connect, copiedBytes, copyServer, placeDataDirectory } from '@borealis/postgres';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
 import { copyPast } from './past.js';
 import { pendingOrigin } from './pending-origin.js';
+import { requireRoom } from './room.js';
 import { findSource, runningSource } from './source.js';
 
 /** The data directory of a cluster that begins as a copy. Without an origin it is made by the step after this one. */
@@ -26,11 +27,8 @@ async function copyFrom(state: ClusterState, { clusterId, moment }: ClusterOrigi
   const onProgress = (copied: number, total: number) => {
     state.detail = `Copying the data: ${inMegabytes(copied)} of ${inMegabytes(total)} MB`;
   };
-  const to = state.users?.postgres ?? null;
   const copying =
-    moment === null
-      ? copyServer(serverSpec(source), data, { to, signal: state.ending, onProgress })
-      : copyPast(state, source, moment, data, onProgress);
+    moment === null ? copyPresent(state, source, data, onProgress) : copyPast(state, source, moment, data, onProgress);
   const { method, bytes } = await copying.catch((error: unknown) => {
     state.ending.throwIfAborted();
     findSource(state, clusterId);
@@ -40,6 +38,17 @@ async function copyFrom(state: ClusterState, { clusterId, moment }: ClusterOrigi
     { cluster: state.journal.record.id, source: clusterId, method, bytes, milliseconds: Date.now() - started },
     'a cluster was copied',
   );
+}
+
+async function copyPresent(
+  state: ClusterState,
+  source: ClusterState,
+  data: string,
+  onProgress: (copied: number, total: number) => void,
+): ReturnType<typeof copyServer> {
+  await requireRoom(source, await copiedBytes(source.journal.paths.data));
+  const to = state.users?.postgres ?? null;
+  return copyServer(serverSpec(source), data, { to, signal: state.ending, onProgress });
 }
 
 const inMegabytes = (bytes: number) => Math.round(bytes / 1_000_000);

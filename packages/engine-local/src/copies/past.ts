@@ -10,6 +10,7 @@ import type { ClusterState } from '../cluster/state.js';
 import { isSystemError } from '../system/files.js';
 import { pendingOrigin } from './pending-origin.js';
 import { nearestBase } from './restore-window.js';
+import { requireRoom } from './room.js';
 import { findSource } from './source.js';
 
 const LOOK_MS = 50;
@@ -25,6 +26,7 @@ export async function copyPast(
   state.detail = 'Waiting for the log to be archived up to now';
   await archiveUpToNow(state, source);
   const base = await nearestBase(source, moment);
+  await requireRoom(source, base.bytes);
   const to = state.users?.postgres ?? null;
   return restoreBase(base.data, data, { from: process.getuid!(), to, signal: state.ending, onProgress });
 }

@@ -37,6 +37,12 @@ export async function listCopiedFiles(dataDirectory: string): Promise<CopiedFile
   return found;
 }
 
+/** Bytes that a copy of this data directory has, as it is now. */
+export async function copiedBytes(dataDirectory: string): Promise<number> {
+  const { files } = await listCopiedFiles(dataDirectory);
+  return files.reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
 async function list(root: string, directory: string, found: CopiedFiles): Promise<void> {
   const entries = await readdir(join(root, directory), { withFileTypes: true }).catch(nothingIfMissing);
   for (const entry of entries) {
