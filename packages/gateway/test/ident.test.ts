@@ -66,6 +66,16 @@ describe('peeking', () => {
     expect(text).toBe('SSH-2.0-OpenSSH_9.2\r\nand more');
   });
 
+  test('what came in time is seen, however long this process had no time for it', async () => {
+    const [client, server] = await pair();
+    const peeked = new Promise((resolve) => peekProfile(server, resolve));
+    client.write('SSH-2.0-OpenSSH_9.2\r\n');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+    expect(await peeked).toBe('fast');
+    client.destroy();
+    server.destroy();
+  });
+
   test('a client that waits for our line first gets the compatible offer', async () => {
     const [client, server] = await pair();
     expect(await new Promise((resolve) => peekProfile(server, resolve))).toBe('compat');

@@ -12,6 +12,7 @@ export function peekProfile(socket: Socket, done: (profile: Profile) => void): v
   let seen: Buffer = Buffer.alloc(0);
   const finish = (line: string | null) => {
     clearTimeout(timer);
+    clearImmediate(last);
     socket.off('readable', onReadable);
     socket.off('close', onClose);
     if (socket.destroyed) return;
@@ -26,7 +27,11 @@ export function peekProfile(socket: Socket, done: (profile: Profile) => void): v
     if (scan.done) finish(scan.line);
   };
   const onClose = () => clearTimeout(timer);
-  const timer = setTimeout(() => finish(null), PEEK_MS);
+  let last: NodeJS.Immediate | undefined;
+  // What came while this process had no time for it is read first, however late it is by now.
+  const timer = setTimeout(() => {
+    last = setImmediate(() => finish(null));
+  }, PEEK_MS);
   socket.on('readable', onReadable);
   socket.once('close', onClose);
 }
