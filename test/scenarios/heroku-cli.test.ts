@@ -9,7 +9,7 @@ import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
 import { processesOf } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
-import { isListening, openTunnel } from '../support/tunnel.js';
+import { freePort, isListening, openTunnel } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 let installation: Installation;
@@ -78,7 +78,7 @@ scenario('heroku addons:create, a dyno’s query, borealis-pg:psql, logs, and ad
     '--format',
     'json',
     '--port',
-    '25432',
+    String(await freePort()),
   );
   expect(JSON.parse(json.stdout)).toEqual([{ visits: 1 }]);
   const personal = await ok(
@@ -91,7 +91,7 @@ scenario('heroku addons:create, a dyno’s query, borealis-pg:psql, logs, and ad
     '--format',
     'csv',
     '--port',
-    '25433',
+    String(await freePort()),
   );
   expect(personal.stdout).toMatch(/p_ro_/);
 
@@ -162,7 +162,7 @@ scenario('borealis-pg:run gives a shell command the tunnel, and tells an SQL err
       '-o',
       'LEDGER',
       '--port',
-      '25434',
+      String(await freePort()),
       '--shell-cmd',
       `psql -Atc "select 6*7"`,
     );
@@ -176,7 +176,7 @@ scenario('borealis-pg:run gives a shell command the tunnel, and tells an SQL err
     '-o',
     'LEDGER',
     '--port',
-    '25435',
+    String(await freePort()),
     '--db-cmd',
     'select nonsense',
   );

@@ -4,7 +4,7 @@ import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation, ISOLATED } from '../support/installation.js';
 import { Pauses } from '../support/pauses.js';
-import { kill9, processes } from '../support/processes.js';
+import { kill9, processes, withoutChildren } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
 import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
@@ -49,8 +49,10 @@ afterAll(async () => {
 const clusters = () => readdirSync(join(installation.home, 'clusters')).filter((id) => id !== 'control');
 
 const running = (word: string) =>
-  processes().filter(
-    ({ command }) => command.includes(installation.home) && command.includes(word) && !command.includes('control'),
+  withoutChildren(
+    processes().filter(
+      ({ command }) => command.includes(installation.home) && command.includes(word) && !command.includes('control'),
+    ),
   );
 
 /** The victim may be on its way back from the last time. Before there is a cluster there is no gateway to kill. */

@@ -125,7 +125,8 @@ scenario.fullWithTools(
     spawnSync('sync', ['--file-system', directory.home]);
     for (const { pid } of processesOf(directory.home)) kill9(pid);
     for (const pid of await daemonsIn(directory.path)) kill9(pid);
-    expect(processes().some(({ command }) => command.includes(`${directory.home}.pool`))).toBe(false);
+    const standing = () => processes().some(({ command }) => command.includes(`${directory.home}.pool`));
+    await until('nothing to stand under it', () => !standing());
     await start();
     expect(installation!.output).toContain('is mounted anew');
     await expectRows(1030);

@@ -114,6 +114,16 @@ function files(directory: string): string[] {
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile());
 }
 
+/** Nothing where the file is gone by now: the installation goes on while it is searched. */
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return '';
+  }
+}
+
 scenario(
   'no secret stands in a log, an event, a command line or a column, and none in a file that others can read',
   async () => {
@@ -142,8 +152,8 @@ scenario(
     const all = files(installation.home).filter((path) => !path.startsWith(store));
     const logs = all.filter((path) => /\.(log|jsonl)$|\/events\//.test(path));
     expect(logs.some((path) => path.endsWith('keeper.log'))).toBe(true);
-    for (const path of logs) expect(holds(readFileSync(path, 'latin1')), path).toEqual([]);
+    for (const path of logs) expect(holds(contentOf(path)), path).toEqual([]);
     for (const path of all.filter((file) => (statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o044))
-      expect(holds(readFileSync(path, 'latin1')), path).toEqual([]);
+      expect(holds(contentOf(path)), path).toEqual([]);
   },
 );

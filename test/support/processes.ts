@@ -17,6 +17,16 @@ export function processes(): ProcessRow[] {
     });
 }
 
+/**
+ * Those that no other of them made. PostgreSQL makes a process for each session, and until it knows whose that is, the process shows
+ * the command line of the server.
+ */
+export function withoutChildren<T extends { pid: number }>(rows: readonly T[]): T[] {
+  const parents = new Map(processes().map(({ pid, parent }) => [pid, parent]));
+  const isChild = (pid: number) => rows.some((row) => row.pid === parents.get(pid));
+  return rows.filter(({ pid }) => parents.has(pid) && !isChild(pid));
+}
+
 /** Processes whose command line or working directory lies in `home`: everything that an installation there may leave behind. */
 export function processesOf(home: string): ProcessRow[] {
   const inHome = processes().filter(({ pid, command }) => pid !== process.pid && command.includes(home));

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ASK, attachment, onCleanUp, PACKAGE, slug, until } from './support/dyno.js';
 import { build, image, launched, PYTHON } from './support/image.js';
-import { processesIn } from './support/processes.js';
+import { processesIn, sendTerm } from './support/processes.js';
 import { SshServer } from './support/ssh-server.js';
 
 const CA = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
@@ -74,7 +74,7 @@ describe.skipIf(!PYTHON)('launched by what plays the image’s launcher (needs P
     const [directory] = readdirSync(join(built.app, '.borealis-pg')).filter((name) => name.startsWith('tunnel.'));
     const outside = processesIn(join(built.app, '.borealis-pg', directory!)).map(({ pid }) => pid);
     process.kill(-dyno.process.pid!, 'SIGTERM');
-    for (const pid of outside) process.kill(pid, 'SIGTERM');
+    sendTerm(outside);
     expect(await dyno.ended).toBe(7);
     expect(dyno.stdout()).toBe('ready\none primary.one.internal:5432 hello\n');
     await until(() => gateway.open === 0, 'closed');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ASK, attachment, type Dyno, onCleanUp, PACKAGE, start, type User, until } from './support/dyno.js';
-import { processesIn } from './support/processes.js';
+import { processesIn, sendTerm } from './support/processes.js';
 import { SshServer } from './support/ssh-server.js';
 
 const CA = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n';
@@ -83,7 +83,7 @@ test.each([
     const tunnel = processesIn(join(temporary, directory!)).map(({ pid }) => pid);
     expect(tunnel.length).toBeGreaterThanOrEqual(2);
     process.kill(-dyno.process.pid!, 'SIGTERM');
-    for (const pid of tunnel) process.kill(pid, 'SIGTERM');
+    sendTerm(tunnel);
     await until(() => dyno.stdout() === answer + answer, `an answer after SIGTERM:\n${dyno.stderr()}`);
     await until(() => gateway.open === 0 && readdirSync(temporary).length === 0, 'closed and cleaned up');
     expect(gateway.logins).toBe(1);

@@ -18,14 +18,15 @@ test('a process is itself until it ends, and a successor with its pid is not', a
 });
 
 test('processes are found by an argument as a whole and by their user', async () => {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '/some/own/path']);
+  const path = `/some/own/path/of/${process.pid}`;
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', path]);
   await once(child, 'spawn');
   const exited = once(child, 'exit');
   const pids = async (uid: number | null, argument: string) =>
     (await findProcesses(uid, argument)).map(({ pid }) => pid);
-  expect(await pids(process.getuid!(), '/some/own/path')).toEqual([child.pid]);
-  expect(await pids(null, '/some/own')).toEqual([]);
-  expect(await pids(65_533, '/some/own/path')).toEqual([]);
+  expect(await pids(process.getuid!(), path)).toEqual([child.pid]);
+  expect(await pids(null, path.slice(0, -1))).toEqual([]);
+  expect(await pids(65_533, path)).toEqual([]);
   child.kill();
   await exited;
 });

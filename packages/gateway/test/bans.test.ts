@@ -80,18 +80,29 @@ const ownAddress = Object.values(networkInterfaces())
   .find((one) => !one.internal && one.family === 'IPv4')?.address;
 
 test.skipIf(!ownAddress)('a ban starts and ends over the network (needs an address that is not loopback)', async () => {
-  const limits = { banAfterFailures: 3, banSeconds: 3 };
-  const directory = new GatewayDirectory({ listen: { host: ownAddress!, port: 0 }, limits });
-  const gateway = await GatewayProcess.start(directory.path);
-  const options = { host: ownAddress!, privateKey: directory.bob.private };
-  for (let i = 0; i < 3; i++) await expect(login(gateway.port, options)).rejects.toThrow();
-  const started = await waitFor('the ban', () => gateway.events().find((event) => event.type === 'ban-started'));
-  expect(started).toMatchObject({ address: ownAddress, failures: 3 });
+  const limits = (banSeconds: number) => ({ banAfterFailures: 3, banSeconds });
+  const directory = new GatewayDirectory({ listen: { host: ownAddress!, port: 0 }, limits: limits(600) });
+  let gateway = await GatewayProcess.start(directory.path);
+  const bans = (type: 'ban-started' | 'ban-ended') => gateway.events().filter((event) => event.type === type);
+  const fail = () =>
+    expect(login(gateway.port, { host: ownAddress!, privateKey: directory.bob.private })).rejects.toThrow();
+  for (let i = 0; i < 3; i++) await fail();
+  await waitFor('the ban', () => bans('ban-started').length === 1);
+  expect(bans('ban-started')).toMatchObject([{ address: ownAddress, failures: 3 }]);
   const good = { host: ownAddress!, privateKey: directory.alice.private };
   const refused = open(gateway.port, good);
   await waitFor('the refusal', () => gateway.counter('refused-banned'));
   refused.destroy();
-  await waitFor('the end of the ban', () => gateway.events().find((event) => event.type === 'ban-ended'));
+
+  // The same with a ban that is soon over.
+  await gateway.destroy();
+  directory.change({ limits: limits(2) });
+  gateway = await GatewayProcess.start(directory.path);
+  await waitFor('another ban', async () => {
+    await fail();
+    return bans('ban-started').length === 2;
+  });
+  await waitFor('the end of the ban', () => bans('ban-ended').length === 1);
   const client = await login(gateway.port, good);
   client.end();
   await gateway.destroy();

@@ -108,7 +108,8 @@ test('a refusal reaches the user in the words of the maker and leaves nothing', 
 test.each(['hang', 'drop', { status: 503 }] as const)(
   'after an outage (%j) the user is told and the maker too, until it hears',
   async (outage) => {
-    const world = await setUp({ timing: { timeoutMs: 300 } });
+    // Only who is never answered has to wait for the end of the time.
+    const world = await setUp(outage === 'hang' ? { timing: { timeoutMs: 1_500 } } : {});
     world.partner.answers.POST = () => outage;
     const failures = [{ status: 500 }, 'drop', { status: 404 }] as const;
     world.partner.answers.DELETE = () => failures[world.partner.of('DELETE').length - 1] ?? { status: 410 };

@@ -198,12 +198,11 @@ describe.skipIf(bin === undefined)('through a tunnel (needs a PostgreSQL server 
     });
 
     test('leaves Ctrl+C to psql', async () => {
-      const cli = new Cli(api.url, ['borealis-pg:psql', '-a', 'sushi'], {}, 'SELECT pg_sleep(1);\nSELECT 40 + 2;\n');
-      await until(
-        async () =>
-          (await postgres.query("SELECT 1 FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")).rowCount === 1,
-      );
+      const { entered, open } = await closedDoor();
+      const cli = new Cli(api.url, ['borealis-pg:psql', '-a', 'sushi'], {}, `${ENTER};\nSELECT 40 + 2;\n`);
+      await entered();
       cli.process.kill('SIGINT');
+      await open();
       const { code, stdout } = await cli.finished;
       expect(stdout).toContain('42');
       expect(code).toBe(0);
@@ -313,21 +312,31 @@ describe.skipIf(bin === undefined)('through a tunnel (needs a PostgreSQL server 
     });
 
     test('reads a script from standard input, and never a secret from the arguments', async () => {
-      const cli = new Cli(
-        api.url,
-        ['borealis-pg:run', '-a', 'sushi', '-u', '-i', '-', '-f', 'csv'],
-        {},
-        'SELECT pg_sleep(1); SELECT 42 AS n',
-      );
-      await until(
-        async () =>
-          (await postgres.query("SELECT 1 FROM pg_stat_activity WHERE query ~ '^SELECT pg_sleep'")).rowCount === 1,
-      );
+      const { entered, open } = await closedDoor();
+      const args = ['borealis-pg:run', '-a', 'sushi', '-u', '-i', '-', '-f', 'csv'];
+      const cli = new Cli(api.url, args, {}, `${ENTER}; SELECT 42 AS n`);
+      await entered();
       expect(spawnSync('ps', ['axww', '-o', 'args']).stdout.toString()).not.toContain(PASSWORD);
+      await open();
       expect((await cli.finished).stdout).toBe('n\n42\n');
     });
   });
 });
+
+const ENTER = 'SELECT pg_advisory_lock(1)';
+
+/** Holds up whoever enters, for as long as the test looks at him. */
+async function closedDoor() {
+  const holder = new pg.Client({ ...local(), port: postgres.port, ssl: false });
+  holder.on('error', () => {});
+  await holder.connect();
+  await holder.query(ENTER);
+  const waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+  return {
+    entered: () => until(async () => (await holder.query(waiting)).rowCount === 1),
+    open: () => holder.end(),
+  };
+}
 
 function tunnel(...args: string[]): Cli {
   return new Cli(api.url, ['borealis-pg:tunnel', '-a', 'sushi', '-p', String(port), ...args]);

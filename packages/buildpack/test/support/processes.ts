@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
-/** Processes whose working directory is a tunnel's: ssh and its supervisor. */
+/** Processes whose working directory is a tunnel's: ssh, its supervisor, and the naps that they take. */
 export function processesIn(directory: string): { pid: number; command: string }[] {
   return readdirSync('/proc').flatMap((pid) => {
     try {
@@ -10,4 +10,15 @@ export function processesIn(directory: string): { pid: number; command: string }
       return [];
     }
   });
+}
+
+/** SIGTERM to each that still runs: naps are short. */
+export function sendTerm(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGTERM');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
 }

@@ -15,9 +15,9 @@ describe.each(MAJORS)('a hostile tenant of PostgreSQL %s', (major) => {
     'by SQL: %s',
     async (kind) => {
       const victim = await cluster.session(cluster.victim, 'app_rw');
-      // The gateway gives clients a number of its own, so the attacker gets the real one from us.
+      // The gateway gives clients a number of its own, so the attacker gets the real one from us. An older session may be ending.
       const [row] = await cluster.asSuperuser(
-        `select pid from pg_stat_activity where usename = '${cluster.victim.role('app_rw')}' and state = 'idle'`,
+        `select pid from pg_stat_activity where usename = '${cluster.victim.role('app_rw')}' and state = 'idle' order by backend_start desc`,
       );
       const wrong: string[] = [];
       for (const { sql, refused, by = 'app_rw' } of attacks(cluster, Number(row!.pid))[kind]!) {

@@ -13,6 +13,8 @@ export async function queryDirectly(home: string, id: string, sql: string, datab
     password: superuserPassword,
     database,
   });
+  // PostgreSQL may be killed between the answer and the end.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return (await client.query<Record<string, unknown>>(sql)).rows;

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import type { GatewayEndpoint } from '@borealis/engine';
+import { withoutChildren } from '../../../../test/support/processes.js';
 import { homePaths } from '../../src/home/paths.js';
 import { findProcesses, type ProcessIdentity } from '../../src/system/process-identity.js';
 
@@ -12,7 +13,7 @@ export async function processesOf(
 ): Promise<{ servers: ProcessIdentity[]; gateways: ProcessIdentity[] }> {
   const paths = homePaths(home).cluster(id);
   return {
-    servers: await findProcesses(null, paths.data),
+    servers: withoutChildren(await findProcesses(null, paths.data)),
     gateways: await findProcesses(null, paths.gatewayLink),
   };
 }

@@ -319,10 +319,8 @@ describe('a login', () => {
     const other = await openHouse();
     const { port } = await other.door('alpha');
     await other.postgres.stop('fast');
-    const waiting = connected(port);
-    await sleep(300);
-    await other.postgres.start();
-    await (await waiting).end();
+    const [client] = await Promise.all([connected(port), sleep(300).then(() => other.postgres.start())]);
+    await client.end();
     await other.postgres.stop('fast');
     expect(await refusal(clientOptions(port))).toMatchObject({ code: '57P03', severity: 'FATAL' });
     await other.close();
