@@ -4,6 +4,7 @@ import { Cleanup } from './cleanup.mjs';
 import { createContext } from './context.mjs';
 import { describeMachine, load, nativeCrypto } from './machine.mjs';
 import { archive } from './measures/archive.mjs';
+import { clone } from './measures/clone.mjs';
 import { connect } from './measures/connect.mjs';
 import { copy } from './measures/copy.mjs';
 import { memory } from './measures/memory.mjs';
@@ -17,7 +18,7 @@ import { HELP, readOptions } from './options.mjs';
 import { renderPage, renderResults } from './report.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../docs/benchmarks.md');
-const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, neighbour, archive, memory };
+const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, neighbour, archive, clone, memory };
 
 const say = (line) => console.error(line);
 const now = () => new Date().toISOString().slice(0, 16);
@@ -34,12 +35,12 @@ async function measure(name, context) {
 }
 
 async function describeRun(context, { at, loads }, args) {
-  const installation = await context.installation();
-  const peer = await context.peer().catch(() => null);
+  const { installation, peer } = context;
+  const found = peer.made() && (await peer().catch(() => null));
   return [
     ...describeMachine(),
-    ['peer', peer ? peer.version : 'none'],
-    ['compiled SSH crypto', await nativeCrypto(installation)],
+    ['peer', found ? found.version : 'none'],
+    ['compiled SSH crypto', installation.made() ? await nativeCrypto(await installation()) : 'not used'],
     ['load before each measure and at the end', [...loads, `end ${load()}`].join(', ')],
     ['from and to', `${at} and ${now()}`],
     ['command', `\`${['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')}\``],

@@ -2,13 +2,14 @@ import { Installation } from './installation.mjs';
 import { startPeer } from './peer/peer.mjs';
 import { prepareSsh } from './tunnel.mjs';
 
-/** Calls `make` at the first call and gives its result, or its failure, ever after. */
+/** Calls `make` at the first call and gives its result, or its failure, ever after; `made` tells whether there was one. */
 function once(make) {
   let made;
-  return () => {
+  const give = () => {
     made ??= make();
     return made;
   };
+  return Object.assign(give, { made: () => made !== undefined });
 }
 
 /** What measures share, each made when it is first asked for: the installation, an app of it, the peer. */

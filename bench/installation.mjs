@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseConnInfo } from '@borealis/contract';
-import { removeOsUser } from '../packages/engine-local/dist/system/os-users.js';
+import { removeHome } from './home.mjs';
 import { end, until } from './run.mjs';
 
 const CLI = resolve(import.meta.dirname, '../packages/borealis/dist/cli.js');
@@ -142,18 +142,4 @@ export class Installation {
 async function readEnvironment(file) {
   const lines = (await readFile(file, 'utf8')).matchAll(/^export (\w+)='(.*)'$/gm);
   return Object.fromEntries([...lines].map(([, name, value]) => [name, value]));
-}
-
-async function removeHome(home) {
-  await removeOsUsers(home);
-  await rm(home, { recursive: true, force: true, maxRetries: 5 });
-}
-
-/** As root every cluster has users of its own; they stay when an installation is only stopped. */
-async function removeOsUsers(home) {
-  const identity = join(home, 'home.json');
-  if (process.getuid() !== 0 || !existsSync(identity)) return;
-  const { id } = JSON.parse(await readFile(identity, 'utf8'));
-  const accounts = await readFile('/etc/passwd', 'utf8');
-  for (const [user] of accounts.matchAll(new RegExp(`^b(pg|gw)-${id}-[^:]+`, 'gm'))) await removeOsUser(user);
 }

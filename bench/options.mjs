@@ -10,6 +10,7 @@ export const MEASURES = [
   'rotation',
   'neighbour',
   'archive',
+  'clone',
   'memory',
 ];
 
@@ -26,6 +27,8 @@ const FULL = {
   sessions: 100,
   idleTunnels: 20,
   settleSeconds: 20,
+  segments: 20,
+  copied: [0.3, 1, 3],
 };
 
 /** Small enough to see that everything works; its figures mean little. */
@@ -42,6 +45,8 @@ const QUICK = {
   sessions: 10,
   idleTunnels: 4,
   settleSeconds: 2,
+  segments: 4,
+  copied: [0.05, 0.2],
 };
 
 /** Reads the command line; throws one sentence that names what is allowed. */

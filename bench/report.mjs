@@ -59,6 +59,8 @@ export function renderResults(results) {
     );
   if (alone.length > 0)
     parts.push(`## By itself\n\n${table(['', 'median or mean', 'target', 'met', ''], alone.map(aloneRow))}`);
+  for (const { title, note, head: columns, rows } of results.flatMap((result) => result.tables ?? []))
+    parts.push([`## ${title}`, ...(note ? [note] : []), table(columns, rows)].join('\n\n'));
   for (const { failure } of results) if (failure) parts.push(failure);
   return parts.join('\n\n');
 }

@@ -23,3 +23,13 @@ export async function interleave(rounds, variants, measure) {
   }
   return values;
 }
+
+/** What each value is of the other side's in the same round. */
+export function ratiosOf(values, others) {
+  return values.map((value, round) => value / others[round]);
+}
+
+/** How many values there are, the smallest and the largest. */
+export function describeRange(values, digits = 2) {
+  return `n=${values.length}, ${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)}`;
+}

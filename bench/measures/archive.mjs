@@ -6,85 +6,96 @@ import { Secret } from '@borealis/contract';
 import { temporaryServer } from '@borealis/postgres/testing';
 import { WalArchive } from '../../packages/engine-local/dist/archive/wal-archive.js';
 import { MAJOR } from '../peer/postgres.mjs';
-import { run } from '../run.mjs';
-import { interleave, median } from '../statistics.mjs';
+import { fill, notWaiting, pgbench } from '../pgbench.mjs';
+import { serverEnvironment } from '../server.mjs';
+import { describeRange, interleave, median, ratiosOf } from '../statistics.mjs';
 
 const CLIENTS = 4;
-/** Of which sealing and opening are measured. */
-const SEGMENTS = 4;
 const SEGMENT_MB = 16.777216;
+const LOADS = [
+  { name: `TPC-B, ${CLIENTS} clients`, prepare: (env) => env },
+  { name: `the same without waiting for the disk`, prepare: notWaiting },
+];
 
 /** What archiving costs a database that is written to, and how fast WAL is sealed and opened. */
 export async function archive({ sizes, say, cleanup }) {
   const sides = [await startSide('plain', false, sizes, cleanup), await startSide('archived', true, sizes, cleanup)];
-  const { walArchive } = sides[1];
-  const rates = await interleave(sizes.rounds, sides, (side) => measureSide(side, sizes.seconds));
-  say(`  TPC-B: ${JSON.stringify(rates)} transactions/s`);
-  const ratios = rates.archived.map((rate, round) => rate / rates.plain[round]);
-  await fillSpool(sides[1], sizes.seconds);
-  const speeds = await sealingSpeeds(walArchive);
+  const rows = [];
+  for (const { name, prepare } of LOADS) {
+    const rates = await interleave(sizes.rounds, sides, (side) => measureSide(side, prepare, sizes.seconds));
+    say(`  ${name}: ${describe(rates)} transactions/s`);
+    const ratios = ratiosOf(rates.archived, rates.plain);
+    rows.push({
+      name: `${name}: transactions while the WAL is archived and encrypted, of those without an archive`,
+      value: median(ratios),
+      unit: '',
+      detail: describeRange(ratios),
+    });
+  }
+  await fillSpool(sides[1], sizes);
+  const speeds = await sealingSpeeds(sides[1].walArchive);
   say(`  ${speeds.segments} segments: sealed ${speeds.seal.toFixed(0)} MB/s, opened ${speeds.open.toFixed(0)} MB/s`);
-  const range = `${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}`;
-  const name = `TPC-B transactions with ${CLIENTS} clients while the WAL is archived and sealed, of those without an archive`;
-  const row = (what, value) => ({
-    name: `${what} (MB of WAL)`,
+  const row = (name, value) => ({
+    name: `${name} (MB of WAL)`,
     value,
     unit: 'MB/s',
     detail: `${speeds.segments} segments, one after the other`,
   });
-  return {
-    alone: [
-      { name, value: median(ratios), unit: '', detail: `n=${ratios.length}, ${range}` },
-      row('taking WAL into the archive, compressed, encrypted and durable', speeds.seal),
-      row('reading it back, authenticated', speeds.open),
-    ],
-  };
+  rows.push(row('taking WAL into the archive, compressed, encrypted and durable', speeds.seal));
+  rows.push(row('reading it back, authenticated', speeds.open));
+  return { alone: rows };
+}
+
+function describe(rates) {
+  return Object.entries(rates)
+    .map(([name, values]) => `${name} ${values.map(Math.round).join(' ')}`)
+    .join(', ');
 }
 
 async function startSide(name, archiving, { scale }, cleanup) {
   const server = await temporaryServer(MAJOR, { archiving, settings: { fsync: 'on' } });
   cleanup.add(`The ${name} server`, () => server.remove());
-  const { socketDirectory, port, superuser, walSpool, os, dataDirectory } = server.spec;
-  const env = { ...process.env, PGHOST: socketDirectory, PGPORT: String(port), PGDATABASE: 'postgres' };
-  Object.assign(env, { PGUSER: superuser.name, PGPASSWORD: superuser.password });
-  await run('pgbench', ['-i', '-q', '-s', String(scale)], { env });
+  const env = serverEnvironment(server.spec);
+  await fill(env, scale);
   if (!archiving) return { name, env };
+  const { walSpool, os, dataDirectory } = server.spec;
   const directory = join(dirname(dataDirectory), 'archive');
   await mkdir(directory, { mode: 0o700 });
   const uid = os?.uid ?? process.getuid();
   const walArchive = new WalArchive({ directory, spool: walSpool, uid, key: new Secret(randomBytes(32)) });
+  // What filling the tables wrote is no part of the load.
+  await takeAll(walArchive);
   return { name, env, walArchive };
 }
 
 /** Transactions a second; what is archived meanwhile is sealed meanwhile. */
-async function measureSide({ env, walArchive }, seconds) {
+async function measureSide({ env, walArchive }, prepare, seconds) {
   let measuring = true;
   const collecting = walArchive && collect(walArchive, () => measuring);
-  const rate = await pgbench(env, seconds);
-  measuring = false;
-  await collecting;
-  return rate;
+  try {
+    return await pgbench(prepare(env), ['-c', String(CLIENTS), '-j', '2', '-T', String(seconds)]);
+  } finally {
+    measuring = false;
+    await collecting;
+  }
 }
 
 async function collect(walArchive, measuring) {
   while (measuring()) {
-    for (const name of await walArchive.spooled()) await walArchive.take(name);
+    await takeAll(walArchive);
     await sleep(100);
   }
 }
 
-async function pgbench(env, seconds) {
-  const output = await run('pgbench', ['-n', '-c', String(CLIENTS), '-j', '2', '-T', String(seconds)], { env });
-  const rate = /^tps = ([\d.]+)/m.exec(output)?.[1];
-  if (rate === undefined) throw new Error('pgbench reported no rate.');
-  return Math.round(Number(rate));
+async function takeAll(walArchive) {
+  for (const name of await walArchive.spooled()) await walArchive.take(name);
 }
 
 /** What pgbench writes, until there is enough of it to measure with. */
-async function fillSpool({ env, walArchive }, seconds) {
-  for (let turn = 0; (await walArchive.spooled()).length < SEGMENTS; turn++) {
-    if (turn === 30) throw new Error(`The load did not finish ${SEGMENTS} segments of WAL.`);
-    await pgbench(env, seconds);
+async function fillSpool({ env, walArchive }, { segments, seconds }) {
+  for (let turn = 0; (await walArchive.spooled()).length < segments; turn++) {
+    if (turn === 60) throw new Error(`The load did not finish ${segments} segments of WAL.`);
+    await pgbench(notWaiting(env), ['-c', String(CLIENTS), '-j', '2', '-T', String(seconds)]);
   }
 }
 

@@ -1,32 +1,13 @@
-import { existsSync } from 'node:fs';
-import { run } from '../run.mjs';
+import { fill, pgbench } from '../pgbench.mjs';
 import { interleave } from '../statistics.mjs';
 import { libpqEnvironment, openTunnel } from '../tunnel.mjs';
 
-const DEBIAN = ['18', '17', '16', '15', '14', '13'].map((major) => `/usr/lib/postgresql/${major}/bin/pgbench`);
-
-/** The machine's own pgbench; throws a sentence when there is none. */
-async function findPgbench() {
-  const program = DEBIAN.find((path) => existsSync(path)) ?? 'pgbench';
-  await run(program, ['--version']).catch(() => {
-    throw new Error('pgbench is not installed (Debian: postgresql-contrib).');
-  });
-  return program;
-}
-
-/** Transactions a second that pgbench reports. */
-function transactionRate(output) {
-  const rate = /^tps = ([\d.]+)/m.exec(output)?.[1];
-  if (rate === undefined) throw new Error('pgbench reported no rate.');
-  return Number(rate);
-}
-
 const initialized = new Set();
 
-async function initialize(pgbench, { endpoint, env }, scale, say) {
+async function initialize({ endpoint, env }, scale, say) {
   if (initialized.has(endpoint.target)) return;
   say(`  filling the tables behind the ${endpoint.name}`);
-  await run(pgbench, ['--initialize', '--quiet', '-s', String(scale)], { env });
+  await fill(env, scale);
   initialized.add(endpoint.target);
 }
 
@@ -45,12 +26,10 @@ async function openSides({ ours, peer }) {
 /** Runs pgbench's select-only script with each of these options in turns through all tunnels. */
 export async function measureSelects(context, cases) {
   const { sizes, say } = context;
-  const pgbench = await findPgbench();
   const sides = await openSides(context);
-  const select = async (env, options, seconds) =>
-    transactionRate(await run(pgbench, ['-n', '-S', '-j', '1', '-T', String(seconds), ...options], { env }));
+  const select = (env, options, seconds) => pgbench(env, ['-S', '-j', '1', '-T', String(seconds), ...options]);
   try {
-    for (const side of sides.slice(0, 2)) await initialize(pgbench, side, sizes.scale, say);
+    for (const side of sides.slice(0, 2)) await initialize(side, sizes.scale, say);
     const compared = [];
     for (const { name, options, target } of cases) {
       for (const { env } of sides) await select(env, options, 1); // warm

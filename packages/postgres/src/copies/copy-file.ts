@@ -12,13 +12,15 @@ export interface FileCopying {
   /** Who the copies belong to; null: this process's own user. */
   to: OsUser | null;
   signal: AbortSignal;
+  /** True: the copy is not yet on disk when it is made, and the caller's to be put there. */
+  syncLater?: boolean;
   /** Told of every piece that was copied. */
   onBytes(bytes: number): void;
 }
 
 const PIECE = 1024 * 1024;
 
-/** Copies a file as long as it was when it was opened, durably; false when there is none. */
+/** Copies a file as long as it was when it was opened, durably unless told otherwise; false when there is none. */
 export async function copyOneFile(source: string, target: string, how: FileCopying): Promise<boolean> {
   how.signal.throwIfAborted();
   const file = await openIfPresent(source);
@@ -33,7 +35,7 @@ export async function copyOneFile(source: string, target: string, how: FileCopyi
       if (how.method === 'plain') await copyBytes(file, copy, found.size, how);
       else how.onBytes(found.size);
       if (how.to && process.getuid?.() === 0) await copy.chown(how.to.uid, how.to.gid);
-      await copy.sync();
+      if (!how.syncLater) await copy.sync();
     } finally {
       await copy.close();
     }

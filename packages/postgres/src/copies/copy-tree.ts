@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { syncPath } from '../durable.js';
 import type { OsUser } from '../server/spec.js';
 import { CONTROL_FILE, listCopiedFiles } from './copied-files.js';
-import { type CopyMethod, copyOneFile, type FileCopying, probeMethod } from './copy-file.js';
+import { type CopyMethod, copyOneFile, probeMethod } from './copy-file.js';
 
 export interface CopyOptions {
   /** Who reads the source: its files belong to this user id. */
@@ -41,22 +41,34 @@ export async function copyTree(
     bytes += more;
     options.onProgress?.(bytes, total);
   };
-  const copying: FileCopying = { method, from: options.from, to: options.to, signal: options.signal, onBytes };
+  const syncLater = method === 'reflink';
+  const copying = { method, from: options.from, to: options.to, signal: options.signal, syncLater, onBytes };
   const paths = files.map(({ path }) => path).filter((path) => path !== CONTROL_FILE);
+  const copied: string[] = [];
   const copy = async (path: string) => {
-    if (await copyOneFile(join(source, path), join(target, path), copying)) return;
-    if (options.isStill || path === CONTROL_FILE) throw new Error(`"${path}" in "${source}" is gone.`);
+    if (await copyOneFile(join(source, path), join(target, path), copying)) copied.push(join(target, path));
+    else if (options.isStill || path === CONTROL_FILE) throw new Error(`"${path}" in "${source}" is gone.`);
   };
-  await allDone(Array.from({ length: AT_ONCE[method] }, () => takeAll(paths, copy)));
+  await allAtOnce(method, paths, copy);
   await copy(CONTROL_FILE);
+  // The first of them brings nearly all to disk: the file system writes what it noted of every file at once.
+  const sync = async (path: string) => {
+    options.signal.throwIfAborted();
+    await syncPath(path);
+  };
+  if (syncLater) await allAtOnce(method, copied, sync);
   for (const path of ['', ...directories]) await syncPath(join(target, path));
   return { method, bytes };
 }
 
+async function allAtOnce(method: CopyMethod, paths: string[], work: (path: string) => Promise<void>): Promise<void> {
+  await allDone(Array.from({ length: AT_ONCE[method] }, () => takeAll(paths, work)));
+}
+
 /** Takes one path after the other until there is none. */
-async function takeAll(paths: string[], copy: (path: string) => Promise<void>): Promise<void> {
+async function takeAll(paths: string[], work: (path: string) => Promise<void>): Promise<void> {
   for (let path = paths.pop(); path !== undefined; path = paths.pop())
-    await copy(path).catch((error: unknown) => {
+    await work(path).catch((error: unknown) => {
       // The others end with their file.
       paths.length = 0;
       throw error;
