@@ -7,10 +7,12 @@ import { archive } from './measures/archive.mjs';
 import { clone } from './measures/clone.mjs';
 import { connect } from './measures/connect.mjs';
 import { copy } from './measures/copy.mjs';
+import { encryption } from './measures/encryption.mjs';
 import { memory } from './measures/memory.mjs';
 import { neighbour } from './measures/neighbour.mjs';
 import { pgbench } from './measures/pgbench.mjs';
 import { provision } from './measures/provision.mjs';
+import { restore } from './measures/restore.mjs';
 import { restriction } from './measures/restriction.mjs';
 import { rotation } from './measures/rotation.mjs';
 import { tunnel } from './measures/tunnel.mjs';
@@ -18,7 +20,21 @@ import { HELP, readOptions } from './options.mjs';
 import { renderPage, renderResults } from './report.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../docs/benchmarks.md');
-const RUNNERS = { provision, tunnel, pgbench, connect, copy, restriction, rotation, neighbour, archive, clone, memory };
+const RUNNERS = {
+  provision,
+  tunnel,
+  pgbench,
+  connect,
+  copy,
+  restriction,
+  rotation,
+  neighbour,
+  archive,
+  encryption,
+  clone,
+  restore,
+  memory,
+};
 
 const say = (line) => console.error(line);
 const now = () => new Date().toISOString().slice(0, 16);

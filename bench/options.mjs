@@ -10,7 +10,9 @@ export const MEASURES = [
   'rotation',
   'neighbour',
   'archive',
+  'encryption',
   'clone',
+  'restore',
   'memory',
 ];
 
@@ -29,6 +31,8 @@ const FULL = {
   settleSeconds: 20,
   segments: 20,
   copied: [0.3, 1, 3],
+  writesPerSecond: 50,
+  logMinutes: [5, 30, 60],
 };
 
 /** Small enough to see that everything works; its figures mean little. */
@@ -47,6 +51,8 @@ const QUICK = {
   settleSeconds: 2,
   segments: 4,
   copied: [0.05, 0.2],
+  writesPerSecond: 20,
+  logMinutes: [5, 10],
 };
 
 /** Reads the command line; throws one sentence that names what is allowed. */
@@ -77,7 +83,8 @@ function readRounds(text) {
 export const HELP = `npm run bench -- [--only MEASURE,…] [--rounds N] [--quick]
 
   --only    some of ${MEASURES.join(', ')}
-  --rounds  how often gateway and sshd take turns in pgbench and COPY (default ${FULL.rounds})
+  --rounds  how often the sides of a comparison take turns (default ${FULL.rounds})
   --quick   everything once and small: shows that it works, the figures mean little
 
-A complete run takes about ten minutes and writes docs/benchmarks.md; the others only print.`;
+A complete run takes about an hour and up to 15 GB of the temporary directory, which are free again afterwards, and writes
+docs/benchmarks.md; the others only print. Pools need root on Linux with loop devices, XFS, FUSE and QEMU's storage daemon.`;

@@ -1,8 +1,37 @@
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createPool, findPool, usePool } from '@borealis/engine-local';
 import { removeOsUsers } from './home.mjs';
+
+const ADMINISTRATORS = ['/usr/sbin', '/sbin'];
+const NEEDED = {
+  pool: ['mkfs.xfs', 'losetup'],
+  'encrypted pool': ['mkfs.xfs', 'losetup', 'qemu-img', 'qemu-storage-daemon'],
+};
+
+/** Which of these kinds of places this machine can have, and a sentence for each that it cannot. */
+export function possiblePlaces(kinds) {
+  const reasons = kinds.map((kind) => [kind, whyNot(kind)]);
+  return {
+    kinds: reasons.filter(([, reason]) => reason === null).map(([kind]) => kind),
+    skipped: reasons
+      .filter(([, reason]) => reason)
+      .map(([kind, reason]) => `Not measured on a place of the kind "${kind}": ${reason}.`),
+  };
+}
+
+function whyNot(kind) {
+  if (kind === 'plain') return null;
+  if (process.platform !== 'linux' || process.getuid() !== 0) return 'it needs root on Linux';
+  const directories = [...(process.env.PATH ?? '').split(':'), ...ADMINISTRATORS];
+  const missing = NEEDED[kind].filter(
+    (program) => !directories.some((directory) => existsSync(join(directory, program))),
+  );
+  if (kind === 'encrypted pool' && !existsSync('/dev/fuse')) missing.push('/dev/fuse');
+  return missing.length > 0 ? `${missing.join(', ')} is missing here` : null;
+}
 
 /**
  * Makes a directory where databases live: `plain`, in the system's temporary directory, or on a `pool` of so many GiB, encrypted as pools are by
@@ -30,7 +59,6 @@ async function undoAll(steps) {
 }
 
 async function mountNewPool(home, gigabytes, encrypted, undo) {
-  if (process.platform !== 'linux' || process.getuid() !== 0) throw new Error('A pool needs root on Linux.');
   await createPool({ home, sizeBytes: gigabytes * 2 ** 30, key: encrypted ? undefined : null });
   const pool = await usePool(await findPool(home));
   undo.push(() => pool.release());

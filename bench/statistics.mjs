@@ -33,3 +33,10 @@ export function ratiosOf(values, others) {
 export function describeRange(values, digits = 2) {
   return `n=${values.length}, ${Math.min(...values).toFixed(digits)} to ${Math.max(...values).toFixed(digits)}`;
 }
+
+/** Rates by the name of their side, in a line of progress. */
+export function describeRates(rates) {
+  return Object.entries(rates)
+    .map(([name, values]) => `${name} ${values.map(Math.round).join(' ')}`)
+    .join(', ');
+}

@@ -8,7 +8,7 @@ import { WalArchive } from '../../packages/engine-local/dist/archive/wal-archive
 import { MAJOR } from '../peer/postgres.mjs';
 import { fill, notWaiting, pgbench } from '../pgbench.mjs';
 import { serverEnvironment } from '../server.mjs';
-import { describeRange, interleave, median, ratiosOf } from '../statistics.mjs';
+import { describeRange, describeRates, interleave, median, ratiosOf } from '../statistics.mjs';
 
 const CLIENTS = 4;
 const SEGMENT_MB = 16.777216;
@@ -23,7 +23,7 @@ export async function archive({ sizes, say, cleanup }) {
   const rows = [];
   for (const { name, prepare } of LOADS) {
     const rates = await interleave(sizes.rounds, sides, (side) => measureSide(side, prepare, sizes.seconds));
-    say(`  ${name}: ${describe(rates)} transactions/s`);
+    say(`  ${name}: ${describeRates(rates)} transactions/s`);
     const ratios = ratiosOf(rates.archived, rates.plain);
     rows.push({
       name: `${name}: transactions while the WAL is archived and encrypted, of those without an archive`,
@@ -44,12 +44,6 @@ export async function archive({ sizes, say, cleanup }) {
   rows.push(row('taking WAL into the archive, compressed, encrypted and durable', speeds.seal));
   rows.push(row('reading it back, authenticated', speeds.open));
   return { alone: rows };
-}
-
-function describe(rates) {
-  return Object.entries(rates)
-    .map(([name, values]) => `${name} ${values.map(Math.round).join(' ')}`)
-    .join(', ');
 }
 
 async function startSide(name, archiving, { scale }, cleanup) {

@@ -1,5 +1,5 @@
 import { fill, pgbench } from '../pgbench.mjs';
-import { interleave } from '../statistics.mjs';
+import { describeRates, interleave } from '../statistics.mjs';
 import { libpqEnvironment, openTunnel } from '../tunnel.mjs';
 
 const initialized = new Set();
@@ -34,7 +34,7 @@ export async function measureSelects(context, cases) {
     for (const { name, options, target } of cases) {
       for (const { env } of sides) await select(env, options, 1); // warm
       const values = await interleave(sizes.rounds, sides, ({ env }) => select(env, options, sizes.seconds));
-      say(`  ${name}: ${describe(values)}`);
+      say(`  ${name}: ${describeRates(values)}`);
       const row = { name, unit: '/s', ours: values.gateway };
       compared.push({ ...row, peer: values.sshd, target });
       compared.push({ ...row, name: `${name}, sshd with TCP_NODELAY`, peer: values.nodelay, aside: true });
@@ -43,10 +43,4 @@ export async function measureSelects(context, cases) {
   } finally {
     for (const { tunnel } of sides) await tunnel.close();
   }
-}
-
-function describe(values) {
-  return Object.entries(values)
-    .map(([name, rates]) => `${name} ${rates.map(Math.round).join(' ')}`)
-    .join(', ');
 }
