@@ -93,6 +93,11 @@ export const SETTINGS = {
     shownDefault: '`master.key` in the home',
     secret: true,
   },
+  BOREALIS_STORE: {
+    doc: 'Where backups are kept that must survive this machine, sealed: the path of a directory that is there, such as a mounted disk of another machine.',
+    schema: z.string().min(1).optional(),
+    shownDefault: 'none: no backup leaves the machine',
+  },
   BOREALIS_SMTP_URL: {
     doc: 'Where e-mails go out: `smtp://` or `smtps://`, a host, and user and password where the server wants them.',
     schema: z
@@ -133,6 +138,8 @@ export interface Config {
   gatewayBind: string;
   gatewayPorts: { first: number; last: number };
   masterKey: string | null;
+  /** As `openStore` takes it; null: nothing leaves the machine. */
+  store: string | null;
   /** Null: the local platform's. */
   smtpUrl: string | null;
   mailFrom: string;
@@ -172,6 +179,7 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     gatewayBind: read('BOREALIS_GATEWAY_BIND', env),
     gatewayPorts: { first, last },
     masterKey: read('BOREALIS_MASTER_KEY', env) ?? null,
+    store: readStore(env, projectDirectory),
     smtpUrl: read('BOREALIS_SMTP_URL', env) ?? null,
     mailFrom: read('BOREALIS_MAIL_FROM', env),
     mailPort: read('BOREALIS_MAIL_PORT', env),
@@ -187,6 +195,11 @@ function readPoolKey(env: NodeJS.ProcessEnv, projectDirectory: string): KeySourc
     throw new ConfigError('BOREALIS_POOL_KEY_FILE and BOREALIS_POOL_KEY_COMMAND cannot be used together: set one.');
   if (command) return { command };
   return file ? { file: resolve(projectDirectory, file) } : null;
+}
+
+function readStore(env: NodeJS.ProcessEnv, projectDirectory: string): string | null {
+  const store = read('BOREALIS_STORE', env);
+  return store === undefined ? null : resolve(projectDirectory, store);
 }
 
 function readRotation(env: NodeJS.ProcessEnv): Config['rotation'] {

@@ -1,4 +1,4 @@
-import { PoolError } from '@borealis/engine-local';
+import { PoolError, StoreError } from '@borealis/engine-local';
 import { ReleaseError } from '@borealis/postgres';
 
 /** Something that a person must know and can act on: printed as its one sentence, without a stack, exit status 1. */
@@ -8,7 +8,8 @@ export class Failure extends Error {
 
 /** The sentence for an operating-system error that people meet, or null for one that is ours to explain. */
 export function explain(error: unknown): string | null {
-  if (error instanceof Failure || error instanceof ReleaseError || error instanceof PoolError) return error.message;
+  const known = [Failure, ReleaseError, PoolError, StoreError];
+  if (known.some((kind) => error instanceof kind)) return (error as Error).message;
   const code = (error as NodeJS.ErrnoException | null)?.code;
   const path = (error as NodeJS.ErrnoException | null)?.path;
   if (code === 'ENOSPC') return `The disk is full${path ? ` (${path})` : ''}: free some space and start again.`;

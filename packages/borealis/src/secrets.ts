@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { randomPassword, Secret } from '@borealis/contract';
 import { z } from 'zod';
@@ -45,4 +45,9 @@ export async function ensureMasterKey(home: string, configured: string | null): 
   const key = Buffer.from(text.trim(), 'base64');
   if (key.length !== 32) throw new Failure(`${file} does not hold a master key: 32 bytes in base64 are needed.`);
   return new Secret(key);
+}
+
+/** The key under which the keys of clusters are kept in an object store: made from the master key, and telling nothing about it. */
+export function storeKey(masterKey: Secret<Buffer>): Secret<Buffer> {
+  return new Secret(Buffer.from(hkdfSync('sha256', masterKey.reveal(), '', 'borealis object store', 32)));
 }

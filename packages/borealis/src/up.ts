@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
-import { createEngineClient, keeperSocket, type PoolInUse } from '@borealis/engine-local';
+import { createEngineClient, keeperSocket, openStore, type PoolInUse, tryStore } from '@borealis/engine-local';
 import type { Config } from './config.js';
 import { writeDurably } from './durable-file.js';
 import { type Environment, writeEnvironment } from './env-file.js';
@@ -67,6 +67,8 @@ async function startEverything(
   env: NodeJS.ProcessEnv,
   steps: Steps,
 ): Promise<void> {
+  const { store } = config;
+  if (store) await steps.run(`Trying the store ${store}`, () => tryStore(openStore(store)));
   await steps.run('Starting the keeper of the databases', () => installation.start('keeper', env));
   // They end the other way round: the service's last work may still need the platform.
   await steps.run(`Starting the local platform on http://127.0.0.1:${config.platformPort}`, () =>

@@ -45,6 +45,14 @@ export const addonInfo = z.object({
       copyOnWrite: z.boolean(),
     })
     .optional(),
+  /** Ours: the backup that survives the machine; left out where none is kept, and while the engine cannot tell. */
+  offsiteBackup: z
+    .object({
+      /** Everything up to this moment is there; null while nothing can be made from it yet. */
+      upTo: z.string().nullable(),
+      secondsBehind: z.number().nullable(),
+    })
+    .optional(),
 });
 export type AddonInfo = z.infer<typeof addonInfo>;
 

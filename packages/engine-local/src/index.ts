@@ -12,3 +12,5 @@ export { PoolError } from './pool/pool-error.js';
 export { type PoolStatus, poolStatus } from './pool/pool-status.js';
 export { type PoolInUse, usePool } from './pool/use.js';
 export { createEngineClient, requestControlDatabase } from './rpc/client.js';
+export { StoreError } from './store/object-store.js';
+export { openStore, tryStore } from './store/open-store.js';

@@ -14,6 +14,7 @@ import { LocalEngine } from './local-engine.js';
 import type { KeeperOptions } from './options.js';
 import { dataAtRest } from './pool/data-at-rest.js';
 import { buildRpcServer, listenOnSocket } from './rpc/server.js';
+import { StoreRemovals } from './store/store-removals.js';
 
 /** The one daemon of a home: it owns every PostgreSQL server and every gateway there. */
 export interface Keeper {
@@ -58,19 +59,21 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
 async function run(context: HomeContext, lock: HomeLock): Promise<Keeper> {
   const clusters = new Clusters(context);
   const engine = new LocalEngine(context, clusters);
+  const removals = new StoreRemovals(context);
   const control = () => ensureControlDatabase(context, clusters);
   const rpc = buildRpcServer({ engine, ensureControlDatabase: control, log: context.log });
   const socketPath = context.home.paths.socket;
   try {
     await clusters.adoptAll();
     await listenOnSocket(rpc, socketPath);
+    removals.start();
   } catch (error) {
     await clusters.stop(false);
     throw error;
   }
   let stopping: Promise<void> | undefined;
   const stop = (processes: boolean) => {
-    stopping ??= shutDown(context, clusters, rpc, lock, processes);
+    stopping ??= removals.stop().then(() => shutDown(context, clusters, rpc, lock, processes));
     return stopping;
   };
   return { engine, socketPath, ensureControlDatabase: control, stop: (how) => stop(how.clusters) };

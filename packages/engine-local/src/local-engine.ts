@@ -16,6 +16,7 @@ import {
   type ReleaseOffer,
   type RestoreWindow,
   type SessionOwners,
+  type StoredBackup,
 } from '@borealis/engine';
 import {
   type ConnectTo,
@@ -43,6 +44,7 @@ import { CONTROL_ID } from './control-database.js';
 import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
+import { hasStore } from './store/backup-of.js';
 
 const LONGEST_WAIT_SECONDS = 60;
 
@@ -146,6 +148,12 @@ export class LocalEngine implements Engine {
   async restoreWindow(id: string): Promise<RestoreWindow | null> {
     const { state } = this.known(id);
     return isShared(state) ? null : readRestoreWindow(state);
+  }
+
+  async storedBackup(id: string): Promise<StoredBackup | null> {
+    const { state } = this.known(id);
+    if (!hasStore(state)) return null;
+    return { upTo: state.storedUpTo === null ? null : new Date(state.storedUpTo).toISOString() };
   }
 
   async usage(id: string): Promise<Record<string, number>> {

@@ -1,3 +1,4 @@
+import type { Secret } from '@borealis/contract';
 import type { TenantBounds } from '@borealis/postgres';
 import type { Logger } from 'pino';
 import type { BasePolicy } from './copies/base-policy.js';
@@ -9,6 +10,16 @@ export interface PublicGateways {
   /** The local address to listen on: `0.0.0.0`, `::` or one of the machine's own. */
   bind: string;
   ports: { first: number; last: number };
+}
+
+/** Where what must survive the machine is kept. */
+export interface StoreOptions {
+  /** As `openStore` takes it. */
+  location: string;
+  /** 32 bytes: the keys of the clusters are in the store under this one. */
+  wrappingKey: Secret<Buffer>;
+  /** How long it may fail before it is told; a minute when not given. */
+  lateMs?: number;
 }
 
 export interface KeeperOptions {
@@ -27,6 +38,8 @@ export interface KeeperOptions {
   tenantBounds?: Partial<TenantBounds>;
   /** Other times for the bases that clusters are restored from than the usual ones. */
   bases?: Partial<BasePolicy>;
+  /** Left out: nothing leaves the machine. */
+  store?: StoreOptions;
 }
 
 /** Reads `22000-22999`; throws a plain sentence on anything else. */

@@ -40,6 +40,9 @@ export interface Engine {
   /** The moments to which `createCluster` can copy this cluster now; null when it is of a kind that is never copied. */
   restoreWindow(id: string): Promise<RestoreWindow | null>;
 
+  /** How far the cluster's backup in an object store has come; null where none is kept. */
+  storedBackup(id: string): Promise<StoredBackup | null>;
+
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
 
@@ -118,6 +121,11 @@ export interface Rename {
 export interface RestoreWindow {
   earliest: string | null;
   latest: string | null;
+}
+
+export interface StoredBackup {
+  /** Everything up to this moment is in the store: ISO 8601 in UTC. Null while nothing can be made from it yet. */
+  upTo: string | null;
 }
 
 export type ClusterPhase =
@@ -211,8 +219,11 @@ export interface ExtensionCatalogue {
 /** A login role of one database; `readOnly` follows from its name (`…_ro_…`), the rest is the gateway's. */
 export type RoleSpec = GatewayRole;
 
-/** Trouble that lasts, for the reason that `what` gives, and its end: finished WAL does not reach the archive, no base can be made. */
-export type TroubleEventType = 'archive-failing' | 'archive-recovered' | 'bases-failing' | 'bases-recovered';
+/**
+ * Trouble that lasts, for the reason that `what` gives, and its end: finished WAL does not reach the archive, no base can be made, what is there
+ * does not reach the object store.
+ */
+export type TroubleEventType = `${'archive' | 'bases' | 'store'}-${'failing' | 'recovered'}`;
 
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent

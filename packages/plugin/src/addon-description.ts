@@ -53,6 +53,7 @@ export function describeAddon(info: AddonInfo): string {
     ],
     ...cleanupWindow(info),
     ...dataAtRest(info),
+    ...offsiteBackup(info),
   ]);
 }
 
@@ -70,6 +71,13 @@ function dataAtRest({ dataAtRest: found }: AddonInfo): [string, string][] {
   if (!found) return [];
   const copies = found.copyOnWrite ? 'copies share blocks' : 'copies take their whole size';
   return [['Data at Rest', `${found.encryption ?? 'Not encrypted'}, ${copies}`]];
+}
+
+/** Said by a service that keeps one. */
+function offsiteBackup({ offsiteBackup: found }: AddonInfo): [string, string][] {
+  if (!found) return [];
+  const behind = found.secondsBehind === null ? 'Not complete yet' : `${found.secondsBehind} seconds behind`;
+  return [['Off-site Backup', behind]];
 }
 
 function gibibytes(bytes: number, digits: number, digitsBelowOne: number): string {

@@ -10,7 +10,7 @@ export { isTenantDatabase, isTenantRole } from './access/wanted.js';
 export { type ClientToolsRequest, ensureClientTools, findClientTools } from './client-tools/client-tools.js';
 export { CLIENT_PROGRAMS, type ClientProgram, type ClientTools } from './client-tools/tools.js';
 export { type Adoption, adoptCopy } from './copies/adopt-copy.js';
-export { copiedBytes } from './copies/copied-files.js';
+export { type CopiedFiles, copiedBytes, listCopiedFiles } from './copies/copied-files.js';
 export type { CopyMethod } from './copies/copy-file.js';
 export { copyServer, type ServerCopy } from './copies/copy-server.js';
 export { finishLog, restoreBase } from './copies/restore-base.js';

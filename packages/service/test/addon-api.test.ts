@@ -33,6 +33,18 @@ test('info is answered at every stage, with what is known by then', async () => 
   });
 });
 
+test('how far the off-site backup is behind is told where one is kept', async () => {
+  const { service, platform, engine } = await start();
+  const { name, token } = await availableAddon({ service, platform });
+  const info = async () => (await call(service, token, 'GET', name)).json() as { offsiteBackup?: object };
+  expect(await info()).not.toHaveProperty('offsiteBackup');
+  engine.stored = { upTo: null };
+  expect((await info()).offsiteBackup).toEqual({ upTo: null, secondsBehind: null });
+  const upTo = new Date(Date.now() - 3_600_000).toISOString();
+  engine.stored = { upTo };
+  expect((await info()).offsiteBackup).toEqual({ upTo, secondsBehind: expect.closeTo(3600, -3) });
+});
+
 test('storage in use is told as last measured while the engine cannot tell', async () => {
   const { service, platform, engine } = await start();
   const { name, token } = await availableAddon({ service, platform });

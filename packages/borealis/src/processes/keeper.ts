@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { startKeeper } from '@borealis/engine-local';
 import { cacheDirectory } from '@borealis/postgres';
+import type { Config } from '../config.js';
 import { PROJECT, processConfig } from '../local-settings.js';
 import { openLog } from '../log.js';
+import { ensureMasterKey, storeKey } from '../secrets.js';
 import { runProcess } from './run.js';
 
 await runProcess(start, { finishStart: true });
@@ -17,7 +19,13 @@ async function start() {
     ...(config.gatewayPublicHost
       ? { publicGateways: { host: config.gatewayPublicHost, bind: config.gatewayBind, ports: config.gatewayPorts } }
       : {}),
+    ...(config.store ? { store: { location: config.store, wrappingKey: await wrappingKey(config) } } : {}),
     log: openLog(config.home, 'keeper'),
   });
   return { stop: () => keeper.stop({ clusters: true }) };
+}
+
+/** All that the keeper itself keeps of the master key. */
+async function wrappingKey({ home, masterKey }: Config) {
+  return storeKey(await ensureMasterKey(home, masterKey));
 }

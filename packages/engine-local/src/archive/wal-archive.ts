@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { access, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Secret } from '@borealis/contract';
-import { isSystemError, syncDirectory } from '../system/files.js';
+import { isSystemError, readPieces, syncDirectory } from '../system/files.js';
 import { isHalfSealed, openSealed, seal } from './sealed-file.js';
 import { readSpooled } from './spooled-file.js';
 import { missingFiles } from './wal-gaps.js';
@@ -74,6 +74,11 @@ export class WalArchive {
   /** The content of a file; throws a `SealedFileError` unless every byte is what was sealed. */
   read(name: string): AsyncGenerator<Buffer> {
     return openSealed(this.path(name), { key: this.place.key, name });
+  }
+
+  /** A file as it lies in the archive, sealed under its own name. */
+  sealed(name: string): AsyncGenerator<Buffer> {
+    return readPieces(this.path(name));
   }
 
   /** What a recovery from this segment to the newest one would look for in vain; empty when the archive is whole. */

@@ -43,6 +43,8 @@ export function basicRecord(
     archiveKey: null,
     archiveFailing: false,
     basesFailing: false,
+    storedIn: null,
+    storeFailing: false,
     gateway: null,
     access: null,
     accessInForce: 0,

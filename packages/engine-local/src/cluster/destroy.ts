@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { stopServer } from '@borealis/postgres';
 import { stopGateway } from '../gateway/process.js';
+import { forgetBackup } from '../store/store-removals.js';
 import { removeOsUser } from '../system/os-users.js';
 import { findRunningGateway, findRunningServer } from './running.js';
 import type { ClusterState } from './state.js';
@@ -33,5 +34,6 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
     paths.walStage,
   ])
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  await forgetBackup(state);
   await state.journal.remove();
 }

@@ -7,6 +7,9 @@ import { watchBases } from '../copies/base-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
+import { hasStore } from '../store/backup-of.js';
+import { watchStore } from '../store/store-watch.js';
+import { watchStoredBases } from '../store/stored-base-watch.js';
 import { watchTenants } from '../tenants/tenant-watch.js';
 import type { HomeContext } from './context.js';
 import { destroyEverything } from './destroy.js';
@@ -81,6 +84,8 @@ export class ClusterReconciler {
       applied: new Map(),
       sweepDueAt: 0,
       gatewayRevision: -1,
+      storedUpTo: null,
+      storedBases: null,
       serverRestarts: new Restarts(),
       gatewayRestarts: new Restarts(),
     };
@@ -97,6 +102,7 @@ export class ClusterReconciler {
     const watchers = [
       ...(isShared(this.state) ? [watchTenants] : []),
       ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
+      ...(hasStore(this.state) ? [watchStore, watchStoredBases] : []),
     ];
     this.#watching = Promise.all(watchers.map((watch) => watch(this.state, this.#end.signal)));
   }

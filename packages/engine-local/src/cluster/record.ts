@@ -44,6 +44,10 @@ const clusterRecord = z.object({
   archiveFailing: z.boolean().default(false),
   /** The same of its bases. */
   basesFailing: z.boolean().default(false),
+  /** The object store that has, or may have, something of the cluster; null: none. */
+  storedIn: z.string().nullable().default(null),
+  /** True: it was told that the store fails, and not yet that it is well again. */
+  storeFailing: z.boolean().default(false),
   /** Null: no tunnel leads to this cluster. */
   gateway: gatewayRecord.nullable(),
   access: clusterAccess.nullable(),

@@ -11,6 +11,7 @@ import { restoreCommand } from '../archive/stage.js';
 import { normalMoment } from '../copies/moment.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
 import { POSTGRES_PORT } from '../gateway/config-file.js';
+import { FINISH_SECONDS, hasStore } from '../store/backup-of.js';
 import type { ClusterState } from './state.js';
 
 /** The keeper's own role. It matches no tenant role, so no tunnel leads to it. */
@@ -29,7 +30,11 @@ export function serverSpec(state: ClusterState): ServerSpec {
     superuser: { name: SUPERUSER, password: record.superuserPassword.reveal() },
     os: state.users?.postgres ?? null,
     logFile: paths.postgresLog,
-    settings: { ...settingsFor(record.spec), ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}) },
+    settings: {
+      ...settingsFor(record.spec),
+      ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}),
+      ...(hasStore(state) ? { archive_timeout: `${FINISH_SECONDS}s` } : {}),
+    },
     ...(pending ? { closedFor: userInfo().username } : {}),
     ...(pending?.moment
       ? {

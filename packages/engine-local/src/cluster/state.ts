@@ -1,6 +1,7 @@
 import type { ClusterPhase, EngineError } from '@borealis/engine';
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { SpoolReader } from '../events/spool-reader.js';
+import type { StoredBase } from '../store/stored-bases.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
 import type { HomeContext } from './context.js';
 import type { ClusterJournal } from './record.js';
@@ -43,6 +44,10 @@ export interface ClusterState {
   sweepDueAt: number;
   /** Revision of the file that the living gateway runs by. */
   gatewayRevision: number;
+  /** Milliseconds since 1970: up to this moment everything is in the object store. Null while nothing can be made from it. */
+  storedUpTo: number | null;
+  /** The bases that are complete in the object store, as last seen; null before it was looked. */
+  storedBases: StoredBase[] | null;
   readonly serverRestarts: Restarts;
   readonly gatewayRestarts: Restarts;
 }

@@ -14,6 +14,8 @@ export interface BasePolicy {
   keep: number;
 }
 
+type Dated = Pick<Base, 'method' | 'stoppedAt'>;
+
 const DAY = 86_400;
 export const BASE_POLICY: BasePolicy = {
   first: 60,
@@ -25,15 +27,15 @@ export const BASE_POLICY: BasePolicy = {
 };
 
 /** True when the newest base is too old for the replay to be short. */
-export function isDue(newest: Base, policy: BasePolicy, now: number): boolean {
+export function isDue(newest: Dated, policy: BasePolicy, now: number): boolean {
   const every = newest.method === 'reflink' ? policy.reflinkEvery : policy.plainEvery;
   return ageOf(newest, now) >= every;
 }
 
 /** What is not needed of these bases, oldest first; never the newest. */
-export function superfluous(bases: readonly Base[], policy: BasePolicy, now: number): Base[] {
-  const gone: Base[] = [];
-  let kept: Base | null = null;
+export function superfluous<T extends Dated>(bases: readonly T[], policy: BasePolicy, now: number): T[] {
+  const gone: T[] = [];
+  let kept: T | null = null;
   for (const [index, base] of bases.entries()) {
     const next = bases[index + 1];
     if (!next) break;
@@ -46,4 +48,4 @@ export function superfluous(bases: readonly Base[], policy: BasePolicy, now: num
   return gone;
 }
 
-const ageOf = ({ stoppedAt }: Base, now: number) => (now - Date.parse(stoppedAt)) / 1000;
+const ageOf = ({ stoppedAt }: Dated, now: number) => (now - Date.parse(stoppedAt)) / 1000;

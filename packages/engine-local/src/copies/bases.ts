@@ -5,7 +5,8 @@ import { copyServer, type ServerSpec } from '@borealis/postgres';
 import { z } from 'zod';
 import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
 
-const note = z.object({
+/** What is kept with a base. */
+export const baseNote = z.object({
   format: z.literal(1),
   method: z.enum(['reflink', 'plain']),
   bytes: z.number(),
@@ -15,7 +16,7 @@ const note = z.object({
 });
 
 /** A complete copy of a cluster's data: with the log since, every later moment can be restored from it. */
-export interface Base extends z.infer<typeof note> {
+export interface Base extends z.infer<typeof baseNote> {
   directory: string;
   data: string;
 }
@@ -37,7 +38,7 @@ const isComplete = (name: string) => !name.startsWith('.');
 
 async function readBase(directory: string): Promise<Base | null> {
   const text = await readIfPresent(join(directory, NOTE));
-  return text === null ? null : { ...note.parse(JSON.parse(text)), directory, data: join(directory, 'data') };
+  return text === null ? null : { ...baseNote.parse(JSON.parse(text)), directory, data: join(directory, 'data') };
 }
 
 /** Copies the running server into a new base, which is there as a whole or not at all. */

@@ -29,7 +29,7 @@ export async function prepareHome(directory: string): Promise<HomePaths> {
     );
   await prepareRuntimeDirectory(paths.run);
   for (const path of [paths.clusters, paths.releases]) await ensureDirectory(path, traversable());
-  for (const path of [paths.authority, paths.events]) await ensureDirectory(path, 0o700);
+  for (const path of [paths.authority, paths.events, paths.storeRemovals]) await ensureDirectory(path, 0o700);
   return paths;
 }
 

@@ -60,6 +60,8 @@ export interface HomePaths {
   releases: string;
   events: string;
   clusters: string;
+  /** Backups of destroyed clusters that are still to be removed from an object store. */
+  storeRemovals: string;
   cluster(id: string): ClusterPaths;
 }
 
@@ -76,6 +78,7 @@ export function homePaths(home: string): HomePaths {
     releases: join(root, 'releases'),
     events: join(root, 'events'),
     clusters: join(root, 'clusters'),
+    storeRemovals: join(root, 'store-removals'),
     cluster: (id) => clusterPaths(join(root, 'clusters', id), join(run, id)),
   };
 }

@@ -1,6 +1,6 @@
 import { request } from 'node:http';
 import { Secret } from '@borealis/contract';
-import { ENGINE_ERROR_CODES, type Engine, EngineError, type RestoreWindow } from '@borealis/engine';
+import { ENGINE_ERROR_CODES, type Engine, EngineError, type RestoreWindow, type StoredBackup } from '@borealis/engine';
 import { z } from 'zod';
 import type { ControlDatabase } from '../control-database.js';
 
@@ -36,6 +36,7 @@ export function createEngineClient(socketPath: string): Engine {
     credentialUse: (id) => call('GET', at(id, '/credential-use')),
     restoreWindow: async (id) =>
       (await call<{ window: RestoreWindow | null }>('GET', at(id, '/restore-window'))).window,
+    storedBackup: async (id) => (await call<{ backup: StoredBackup | null }>('GET', at(id, '/stored-backup'))).backup,
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

@@ -24,7 +24,12 @@ export async function startKeeperProcess(
   user?: { uid: number; gid: number },
   options: Partial<KeeperOptions> = {},
 ): Promise<KeeperProcess> {
-  const child = spawn(process.execPath, [MAIN, home, cacheDirectory(), gatewayBundle(), JSON.stringify(options)], {
+  const { store, ...rest } = options;
+  const more = {
+    ...rest,
+    ...(store && { store: { ...store, wrappingKey: store.wrappingKey.reveal().toString('base64') } }),
+  };
+  const child = spawn(process.execPath, [MAIN, home, cacheDirectory(), gatewayBundle(), JSON.stringify(more)], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR },
     cwd: '/',

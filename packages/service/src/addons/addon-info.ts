@@ -34,6 +34,7 @@ export async function describeAddon(parts: Parts, addon: Addon): Promise<AddonIn
     status: (await findAddon(parts.db, addon.id))?.status ?? addon.status,
     ...(await describeStorage(parts.db, addon, parts.limits.policy)),
     ...(await dataAtRest(parts, addon)),
+    ...(await offsiteBackup(parts, addon)),
   };
 }
 
@@ -53,6 +54,20 @@ async function dataAtRest({ engine, log }: Parts, addon: Addon): Promise<Pick<Ad
     return { dataAtRest: (await engine.capacity()).dataAtRest };
   } catch (error) {
     log.warn({ addon: addon.id, err: error }, 'what encrypts the data cannot be asked for');
+    return {};
+  }
+}
+
+/** How far the backup is that survives the machine. */
+async function offsiteBackup({ engine, log }: Parts, addon: Addon): Promise<Pick<AddonInfo, 'offsiteBackup'>> {
+  try {
+    const found = await engine.storedBackup(addon.cluster_id);
+    if (!found) return {};
+    const { upTo } = found;
+    const secondsBehind = upTo === null ? null : Math.max(0, Math.round((Date.now() - Date.parse(upTo)) / 1000));
+    return { offsiteBackup: { upTo, secondsBehind } };
+  } catch (error) {
+    log.warn({ addon: addon.id, err: error }, 'how far the backup is cannot be asked for');
     return {};
   }
 }

@@ -12,6 +12,7 @@ import {
   type InstalledExtension,
   type RestoreWindow,
   type SessionOwners,
+  type StoredBackup,
 } from '@borealis/engine';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
@@ -91,6 +92,14 @@ export class FakeEngine implements Engine {
   async restoreWindow(id: string) {
     await this.before('restoreWindow');
     return this.clusters.get(id)?.spec.tenancy === 'shared' ? null : this.window;
+  }
+
+  /** What `storedBackup` answers. */
+  stored: StoredBackup | null = null;
+
+  async storedBackup() {
+    await this.before('storedBackup');
+    return this.stored;
   }
 
   async usage(id: string): Promise<Record<string, number>> {

@@ -1,0 +1,25 @@
+import { Secret } from '@borealis/contract';
+import { isArchived } from '../archive/archive-of.js';
+import type { ClusterState } from '../cluster/state.js';
+import { ClusterBackup } from './cluster-backup.js';
+import { openStore } from './open-store.js';
+
+/** PostgreSQL finishes a segment that was written to after so many seconds, where there is a store. */
+export const FINISH_SECONDS = 30;
+
+/** True for a cluster whose bases and WAL go into an object store. */
+export function hasStore({ context: { options }, journal: { record } }: ClusterState): boolean {
+  return options.store !== undefined && isArchived(record);
+}
+
+/** What the store has of a cluster, or will have. Only for one that is archived, and where there is a store. */
+export function backupOf({ context: { home, options }, journal: { record } }: ClusterState): ClusterBackup {
+  if (!options.store || !record.archiveKey) throw new Error('BUG: the cluster has no backup in a store');
+  const key = new Secret(Buffer.from(record.archiveKey.reveal(), 'base64'));
+  return new ClusterBackup(openStore(options.store.location), backupId(home.id, record.id), key);
+}
+
+/** A cluster's name in a store that several homes may use. */
+export function backupId(homeId: string, clusterId: string): string {
+  return `${homeId}-${clusterId}`;
+}
