@@ -4,6 +4,7 @@ import { Cleanup } from './cleanup.mjs';
 import { createContext } from './context.mjs';
 import { describeMachine, load, nativeCrypto } from './machine.mjs';
 import { archive } from './measures/archive.mjs';
+import { bases } from './measures/bases.mjs';
 import { clone } from './measures/clone.mjs';
 import { connect } from './measures/connect.mjs';
 import { copy } from './measures/copy.mjs';
@@ -33,6 +34,7 @@ const RUNNERS = {
   encryption,
   clone,
   restore,
+  bases,
   memory,
 };
 

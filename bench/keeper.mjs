@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { findPlan, SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
@@ -70,15 +70,23 @@ export class Keeper {
     return this.engine.applyAccess(id, ACCESS);
   }
 
-  /** What libpq's programs read to be the superuser of a cluster. */
-  async environment(id) {
-    const { record, socketDirectory } = this.paths.cluster(id);
-    const { superuserPassword } = JSON.parse(await readFile(record, 'utf8'));
-    return serverEnvironment({
+  /** What is to be known of a running cluster's server to connect to it and to copy it. */
+  async serverSpec(id) {
+    const { record, socketDirectory, data } = this.paths.cluster(id);
+    const { superuserPassword: password } = JSON.parse(await readFile(record, 'utf8'));
+    const { uid, gid } = await stat(data);
+    return {
+      dataDirectory: data,
       socketDirectory,
       port: 5432,
-      superuser: { name: 'borealis', password: superuserPassword },
-    });
+      superuser: { name: 'borealis', password },
+      os: { uid, gid },
+    };
+  }
+
+  /** What libpq's programs read to be the superuser of a cluster. */
+  async environment(id) {
+    return serverEnvironment(await this.serverSpec(id));
   }
 
   /**

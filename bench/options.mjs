@@ -13,6 +13,7 @@ export const MEASURES = [
   'encryption',
   'clone',
   'restore',
+  'bases',
   'memory',
 ];
 
@@ -31,6 +32,9 @@ const FULL = {
   settleSeconds: 20,
   segments: 20,
   copied: [0.3, 1, 3],
+  days: 7,
+  agedScale: 20,
+  updatesPerHour: 1000,
   writesPerSecond: 50,
   logMinutes: [5, 30, 60],
 };
@@ -51,6 +55,9 @@ const QUICK = {
   settleSeconds: 2,
   segments: 4,
   copied: [0.05, 0.2],
+  days: 2,
+  agedScale: 2,
+  updatesPerHour: 100,
   writesPerSecond: 20,
   logMinutes: [5, 10],
 };
