@@ -3,7 +3,13 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { canEncrypt, daemonsIn, poolDirectory, tracesOfPools } from '../../packages/engine-local/test/support/pool.js';
+import {
+  canEncrypt,
+  daemonsIn,
+  hasDmCrypt,
+  poolDirectory,
+  tracesOfPools,
+} from '../../packages/engine-local/test/support/pool.js';
 import { CLI, Installation, removeUsers } from '../support/installation.js';
 import { kill9, processes, processesOf } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
@@ -12,8 +18,8 @@ import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 const TOOLS = {
-  needs: 'root, loop devices, XFS, FUSE, xfsprogs, qemu-utils and qemu-system-common',
-  installed: () => canEncrypt,
+  needs: 'root, loop devices, XFS, FUSE, xfsprogs, qemu-utils and qemu-system-common, and a kernel without dm-crypt',
+  installed: () => canEncrypt && !hasDmCrypt,
 };
 
 let directory: Awaited<ReturnType<typeof poolDirectory>>;

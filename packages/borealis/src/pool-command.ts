@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
+  canDmCrypt,
   createPool,
   growPool,
+  hasDeviceMapper,
   type KeySource,
   type Pool,
   type PoolStatus,
@@ -45,14 +47,11 @@ async function init(config: Config, args: string[]): Promise<number> {
   const key = keySource(values['key-file'], values['key-command'], values.unencrypted);
   const sizeBytes = parseSize(values.size);
   refuseWithoutRoot();
-  ensurePrograms(
-    say,
-    POOL_PROGRAMS.filter(({ encrypted }) => key !== null || !encrypted),
-  );
-  if (key !== null) refuseWithoutFuse();
+  ensurePrograms(say, POOL_PROGRAMS.fileSystem);
+  const encryptedBy = key === null ? undefined : await chooseEncryption();
   const home = await placeHome(config.home, say);
   const place = values.path ? resolve(values.path) : undefined;
-  const done = await createPool({ home, sizeBytes, place, key });
+  const done = await createPool({ home, sizeBytes, place, key, encryptedBy });
   say(done === 'made' ? 'The pool is made; "borealis up" mounts it.' : 'The pool is there already.');
   return show(await poolOf(config), false);
 }
@@ -76,10 +75,21 @@ function refuseWithoutRoot(): void {
     );
 }
 
+/** The kernel is faster; where it cannot, a process does it. */
+async function chooseEncryption(): Promise<Pool['encryptedBy']> {
+  if (await hasDeviceMapper()) {
+    ensurePrograms(say, POOL_PROGRAMS['dm-crypt']);
+    if (await canDmCrypt()) return 'dm-crypt';
+  }
+  ensurePrograms(say, POOL_PROGRAMS['storage-daemon']);
+  refuseWithoutFuse();
+  return 'storage-daemon';
+}
+
 function refuseWithoutFuse(): void {
   if (!existsSync('/dev/fuse'))
     throw new Failure(
-      'There is no /dev/fuse here, which an encrypted pool needs: load the module "fuse", or make a pool that is not encrypted with --unencrypted.',
+      'This kernel has no dm-crypt and there is no /dev/fuse, one of which an encrypted pool needs: load the module "fuse", or make a pool that is not encrypted with --unencrypted.',
     );
 }
 

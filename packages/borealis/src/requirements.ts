@@ -16,24 +16,20 @@ const PROGRAMS: readonly Program[] = [
   { program: 'tar', probe: ['--version'], debian: 'tar', what: 'PostgreSQL releases come as archives' },
 ];
 
-/** What pools are made of and run by; `encrypted`: only those. */
-export const POOL_PROGRAMS: readonly (Program & { encrypted: boolean })[] = [
-  { program: 'mkfs.xfs', probe: ['-V'], debian: 'xfsprogs', what: 'the file system of a pool', encrypted: false },
-  {
-    program: 'qemu-img',
-    probe: ['--version'],
-    debian: 'qemu-utils',
-    what: 'it makes encrypted images',
-    encrypted: true,
-  },
-  {
-    program: 'qemu-storage-daemon',
-    probe: ['--version'],
-    debian: 'qemu-system-common',
-    what: 'it opens encrypted images',
-    encrypted: true,
-  },
-];
+/** What pools are made of and run by. */
+export const POOL_PROGRAMS = {
+  fileSystem: [{ program: 'mkfs.xfs', probe: ['-V'], debian: 'xfsprogs', what: 'the file system of a pool' }],
+  'dm-crypt': [
+    { program: 'cryptsetup', probe: ['--version'], debian: 'cryptsetup-bin', what: 'the kernel encrypts with it' },
+  ],
+  'storage-daemon': [
+    { program: 'qemu-img', probe: ['--version'], debian: 'qemu-utils', what: 'it makes encrypted images' },
+    {
+      ...{ program: 'qemu-storage-daemon', probe: ['--version'], debian: 'qemu-system-common' },
+      what: 'it opens encrypted images',
+    },
+  ],
+} satisfies Record<string, readonly Program[]>;
 
 /** `su` without a login shell leaves the administrators' directories out. */
 const PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;

@@ -6,6 +6,7 @@ export { type Keeper, startKeeper } from './keeper.js';
 export { type KeeperOptions, type PublicGateways, parsePortRange } from './options.js';
 export { createPool, type NewPool, toGiB } from './pool/create.js';
 export { dataAtRest } from './pool/data-at-rest.js';
+export { canDmCrypt, hasDeviceMapper } from './pool/dm-crypt.js';
 export { growPool } from './pool/enlarge.js';
 export { findPool, type KeySource, type Pool, refuseUnmounted } from './pool/pool.js';
 export { PoolError } from './pool/pool-error.js';

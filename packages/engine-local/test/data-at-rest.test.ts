@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process';
-import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { dataAtRest, deviceEncryption, luksCipher } from '../src/pool/data-at-rest.js';
-import { hasDmCrypt } from './support/pool.js';
+import { dataAtRest, deviceEncryption } from '../src/pool/data-at-rest.js';
+import { luksCipher } from '../src/pool/luks.js';
 
 let directory: string;
 beforeEach(async () => {
@@ -43,21 +42,3 @@ test('a file that is no LUKS image is not taken for one', async () => {
   await writeFile(file, 'LUKS');
   expect(await luksCipher(file)).toBeNull();
 });
-
-test.skipIf(!hasDmCrypt)(
-  'a volume of dm-crypt is recognised (needs root, cryptsetup, and dm-crypt in the kernel)',
-  async () => {
-    const [image, name] = [join(directory, 'image'), `borealis-test-${process.pid}`];
-    const cryptsetup = (...args: string[]) => execFileSync('cryptsetup', args, { input: 'a key for a test' });
-    await writeFile(image, '');
-    await truncate(image, 64 * 1024 * 1024);
-    cryptsetup('luksFormat', '--batch-mode', '--type', 'luks2', '--key-size', '512', image, '-');
-    cryptsetup('open', '--key-file', '-', image, name);
-    try {
-      const number = execFileSync('dmsetup', ['info', '-c', '--noheadings', '-o', 'minor', name]).toString().trim();
-      expect(await deviceEncryption(`dm-${number}`)).toBe('LUKS2 (dm-crypt)');
-    } finally {
-      cryptsetup('close', name);
-    }
-  },
-);

@@ -12,11 +12,21 @@ import { findPool, type KeySource, type Pool, poolPaths, refuseUnmounted, savePo
 import { poolStatus } from '../src/pool/pool-status.js';
 import { usePool } from '../src/pool/use.js';
 import { eventually, GENEROUS } from './support/home.js';
-import { canEncrypt, canPool, commandLine, daemonsIn, poolDirectory, tracesOfPools } from './support/pool.js';
+import {
+  canEncrypt,
+  canPool,
+  commandLine,
+  daemonsIn,
+  hasDmCrypt,
+  poolDirectory,
+  tracesOfPools,
+} from './support/pool.js';
 
 const plainTest = test.skipIf(!canPool);
 const fullTest = test.skipIf(!canPool || process.env.BOREALIS_TEST !== 'full');
 const encryptedTest = test.skipIf(!canEncrypt || process.env.BOREALIS_TEST !== 'full');
+const kernelTest = test.skipIf(!hasDmCrypt);
+const encryptedBy = 'storage-daemon';
 /** What a process of its own imports. */
 const ENGINE = fileURLToPath(new URL('../dist/index.js', import.meta.url));
 const NEEDS = '(needs root, loop devices, xfsprogs';
@@ -105,7 +115,7 @@ encryptedTest(
   `an encrypted pool opens with its key alone, outlives a crash, and loses nothing with its daemon ${NEEDS}, qemu-utils, qemu-system-common)`,
   async () => {
     const key = join(directory.path, 'key');
-    await createPool({ home, sizeBytes: SMALLEST_POOL, key: { file: key } });
+    await createPool({ home, sizeBytes: SMALLEST_POOL, key: { file: key }, encryptedBy });
     const secret = (await readFile(key, 'utf8')).trim();
     expect((await stat(key)).mode & 0o777).toBe(0o600);
 
@@ -178,7 +188,7 @@ fullTest(
 encryptedTest(
   `an encrypted pool grows while it is mounted and while it is not, with its room taken from the disk ${NEEDS}, qemu-utils, qemu-system-common)`,
   async () => {
-    await createPool({ home, sizeBytes: SMALLEST_POOL });
+    await createPool({ home, sizeBytes: SMALLEST_POOL, encryptedBy });
     expect((await poolStatus(await pool())).keyBesideImage).toBe(true);
     await growPool(await pool(), 2 * SMALLEST_POOL);
     expect(await tracesOfPools(directory.path)).toEqual([]);
@@ -222,9 +232,13 @@ encryptedTest(
 );
 
 /** Makes a pool in a process of its own, which is killed once `reached`, or has ended by then. */
-async function killMaking(key: KeySource | null, reached: () => Promise<boolean>): Promise<void> {
+async function killMaking(
+  key: KeySource | null,
+  reached: () => Promise<boolean>,
+  encryptedBy: Pool['encryptedBy'] = 'storage-daemon',
+): Promise<void> {
   const main = `import { createPool } from ${JSON.stringify(ENGINE)};
-    await createPool(${JSON.stringify({ home, sizeBytes: SMALLEST_POOL, key })});`;
+    await createPool(${JSON.stringify({ home, sizeBytes: SMALLEST_POOL, key, encryptedBy })});`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', main], { stdio: 'ignore' });
   const ended = once(child, 'exit');
   await eventually('the moment to kill it', async () => child.exitCode !== null || (await reached()));
@@ -234,4 +248,53 @@ async function killMaking(key: KeySource | null, reached: () => Promise<boolean>
 
 async function daemonRuns(): Promise<boolean> {
   return (await daemonsIn(directory.path)).length > 0;
+}
+
+kernelTest(
+  `a pool that the kernel encrypts opens with its key alone, grows, and is taken down whole ${NEEDS}, cryptsetup, dm-crypt)`,
+  async () => {
+    const key = join(directory.path, 'key');
+    await createPool({ home, sizeBytes: SMALLEST_POOL, key: { file: key } });
+    expect((await pool()).encryptedBy).toBe('dm-crypt');
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    const secret = (await readFile(key, 'utf8')).trim();
+    const used = await usePool(await pool());
+    expect(await dataAtRest(home)).toEqual({ encryption: 'AES-256-XTS (LUKS2, dm-crypt)', copyOnWrite: true });
+    await writeFile(join(home, 'row'), 'a row that must not be readable', { flush: true });
+    execFileSync('sync', ['--file-system', home]);
+    expect(await contains(`${home}.pool/pool.luks`, 'a row that must not be readable')).toBe(false);
+    await growPool(await pool(), 1.25 * SMALLEST_POOL);
+    expect((await poolStatus(await pool())).freeBytes).toBeGreaterThan(SMALLEST_POOL);
+    // The process that mounted it may be gone: the next one adopts it.
+    expect(await usePool(await pool()).catch((error: Error) => error.message)).toContain('already running');
+    await used.release();
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+
+    await growPool(await pool(), 1.5 * SMALLEST_POOL);
+    await writeFile(key, 'another key, and not the one that it was');
+    await expect(usePool(await pool())).rejects.toThrow('The key does not open');
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    const again = await usePool({ ...(await pool()), key: { command: `printf %s ${secret}` } });
+    expect(await readFile(join(home, 'row'), 'utf8')).toBe('a row that must not be readable');
+    expect((await poolStatus(await pool())).freeBytes).toBeGreaterThan(1.3 * SMALLEST_POOL);
+    await again.release();
+  },
+  GENEROUS,
+);
+
+kernelTest(
+  `what the kernel still shows of a pool whose making was killed is taken away ${NEEDS}, cryptsetup, dm-crypt)`,
+  async () => {
+    const key = { file: join(directory.path, 'key') };
+    await killMaking(key, async () => (await mapped()).length > 0, 'dm-crypt');
+    await expect(usePool(await pool())).rejects.toThrow('was not finished');
+    expect(await createPool({ home, sizeBytes: SMALLEST_POOL, key: null })).toBe('made');
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+    expect(await mapped()).toEqual([]);
+  },
+  GENEROUS,
+);
+
+async function mapped(): Promise<string[]> {
+  return (await readdir('/dev/mapper')).filter((name) => /^borealis-[0-9a-f]/.test(name));
 }

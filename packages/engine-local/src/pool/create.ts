@@ -1,9 +1,11 @@
-import { chmod, mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../system/files.js';
 import { canClone } from './data-at-rest.js';
-import { ensureKeyFile, readKey } from './key.js';
-import { alone, attach, mountDevice, takeDown } from './mounting.js';
+import { canDmCrypt } from './dm-crypt.js';
+import { ensureKeyFile } from './key.js';
+import { layersOf } from './layers.js';
+import { alone, mountDevice, takeDown } from './mounting.js';
 import {
   canonicalPath,
   clearFile,
@@ -16,7 +18,6 @@ import {
   savePool,
 } from './pool.js';
 import { PoolError } from './pool-error.js';
-import { formatImage } from './storage-daemon.js';
 import { runTool } from './tool.js';
 
 /** XFS itself wants 300 MB; a home with two clusters needs more. */
@@ -30,6 +31,8 @@ export interface NewPool {
   place?: string | undefined;
   /** Left out: a key file beside the image, made by us. Null: not encrypted. */
   key?: KeySource | null | undefined;
+  /** Left out: the kernel, where it can, else a storage daemon. Without a key it is of no account. */
+  encryptedBy?: Pool['encryptedBy'] | undefined;
 }
 
 /**
@@ -51,7 +54,7 @@ export async function createPool(wanted: NewPool): Promise<'made' | 'adopted'> {
   return 'made';
 }
 
-async function describe({ home: directory, sizeBytes, place, key }: NewPool): Promise<Pool> {
+async function describe({ home: directory, sizeBytes, place, key, encryptedBy }: NewPool): Promise<Pool> {
   const home = await canonicalPath(directory);
   const paths = poolPaths(home);
   if (sizeBytes < SMALLEST_POOL) throw new PoolError('A pool has at least 512 MiB.');
@@ -63,6 +66,7 @@ async function describe({ home: directory, sizeBytes, place, key }: NewPool): Pr
     place: place ? await canonicalPath(place) : paths.directory,
     sizeBytes,
     key: key === undefined ? { file: paths.key } : key,
+    encryptedBy: encryptedBy ?? (key !== null && (await canDmCrypt()) ? 'dm-crypt' : 'storage-daemon'),
   };
 }
 
@@ -106,7 +110,7 @@ export const toGiB = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)}
 async function make(pool: Pool): Promise<void> {
   try {
     await makeImage(pool);
-    const device = await attach(pool);
+    const device = await layersOf(pool).open(pool);
     await runTool('mkfs.xfs', ['-q', '-f', '-K', '-m', 'reflink=1', device]);
     await markHome(pool);
     await mountDevice(pool, device);
@@ -120,13 +124,8 @@ async function make(pool: Pool): Promise<void> {
 }
 
 async function makeImage(pool: Pool): Promise<void> {
-  if (pool.key) {
-    const fresh = 'file' in pool.key && (await ensureKeyFile(pool.key.file));
-    await formatImage(pool, await readKey(pool.key), fresh ? 'random' : 'chosen');
-    return;
-  }
-  await runTool('fallocate', ['--length', String(pool.sizeBytes), imageOf(pool)]);
-  await chmod(imageOf(pool), 0o600);
+  const isOurs = pool.key !== null && 'file' in pool.key && (await ensureKeyFile(pool.key.file));
+  await layersOf(pool).format(pool, isOurs ? 'random' : 'chosen');
 }
 
 /** The directory below the mount: whoever looks there while it is not mounted must not take it for a new home. */

@@ -1,8 +1,10 @@
-import { constants, copyFile, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { constants, copyFile, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DataAtRest } from '@borealis/engine';
 import { findProcesses } from '../system/process-identity.js';
-import { backingFile, type Mount, mounts } from './mounts.js';
+import { backingFile } from './loop.js';
+import { luksCipher } from './luks.js';
+import { type Mount, mounts } from './mounts.js';
 
 /** Looks at what is below the directory, down to the disk, and tries to clone a block. */
 export async function dataAtRest(directory: string): Promise<DataAtRest> {
@@ -40,10 +42,14 @@ export async function deviceEncryption(name: string | null, sys = '/sys'): Promi
   if (name === null) return null;
   const text = (file: string) => readFile(join(sys, 'class/block', name, file), 'utf8').catch(() => '');
   const luks = /^CRYPT-(LUKS[12])-/.exec(await text('dm/uuid'))?.[1];
-  if (luks) return `${luks} (dm-crypt)`;
+  const below = await readdir(join(sys, 'class/block', name, 'slaves')).catch(() => []);
+  if (luks) {
+    // Only root may read the header.
+    const cipher = below[0] ? await luksCipher(join('/dev', below[0])).catch(() => null) : null;
+    return cipher ? `${cipher} (${luks}, dm-crypt)` : `${luks} (dm-crypt)`;
+  }
   const file = await backingFile(name, sys);
   if (file !== null) return encryptionOf(file);
-  const below = await readdir(join(sys, 'class/block', name, 'slaves')).catch(() => []);
   const found = await Promise.all(below.map((slave) => deviceEncryption(slave, sys)));
   return found.length > 0 && found.every((encryption) => encryption !== null) ? found[0]! : null;
 }
@@ -81,7 +87,8 @@ async function storageDaemonCipher(exported: string): Promise<string | null> {
     const args = (await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).split('\0');
     if (!args[0]?.endsWith('qemu-storage-daemon') || !args.some((arg) => hasMountpoint(arg, exported))) continue;
     const image = args.map(imageIn).find((file) => file !== null);
-    if (image && args.some((arg) => arg.includes('"driver":"luks"'))) return luksCipher(image);
+    const cipher = image && args.some((arg) => arg.includes('"driver":"luks"')) ? await luksCipher(image) : null;
+    if (cipher) return `${cipher} (LUKS)`;
   }
   return null;
 }
@@ -93,19 +100,4 @@ function hasMountpoint(argument: string, exported: string): boolean {
 function imageIn(argument: string): string | null {
   if (!argument.startsWith('{"driver":"file"')) return null;
   return (JSON.parse(argument) as { filename: string }).filename;
-}
-
-const LUKS1 = Buffer.from('LUKS\xba\xbe\x00\x01', 'latin1');
-
-/** `AES-256-XTS (LUKS)` for an image of LUKS version 1 with that cipher; null for a file that is none. */
-export async function luksCipher(image: string): Promise<string | null> {
-  const header = Buffer.alloc(112);
-  const file = await open(image, 'r');
-  await file.read(header, 0, header.length, 0).finally(() => file.close());
-  if (!header.subarray(0, 8).equals(LUKS1)) return null;
-  const text = (from: number) => header.toString('latin1', from, from + 32).replace(/\0.*$/s, '');
-  const [cipher, mode] = [text(8).toUpperCase(), text(40).split('-')[0]!.toUpperCase()];
-  // XTS takes two keys.
-  const bits = (header.readUInt32BE(108) * 8) / (mode === 'XTS' ? 2 : 1);
-  return `${cipher}-${bits}-${mode} (LUKS)`;
 }

@@ -2,11 +2,10 @@ import { mkdir, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from '../home/lock.js';
 import { growTo } from './grow.js';
-import { readKey } from './key.js';
-import { attachLoop, detachLoop, loopDevicesOf, mounts } from './mounts.js';
-import { clearFile, isEncrypted, type Pool, poolPaths } from './pool.js';
+import { layersOf } from './layers.js';
+import { mounts } from './mounts.js';
+import { type Pool, poolPaths } from './pool.js';
 import { PoolError } from './pool-error.js';
-import { findDaemons, startDaemon, stopDaemons } from './storage-daemon.js';
 import { runTool } from './tool.js';
 import { endUsersOf, nameUsers, untilOrphansEnd, usersOf } from './users.js';
 
@@ -34,7 +33,7 @@ export async function alone<T>(pool: Pool, change: () => Promise<T>): Promise<T>
 /** `broken`: mounted, but what is behind it is gone, so that nothing can be read or written there. */
 export async function mountState(pool: Pool): Promise<'mounted' | 'broken' | 'unmounted'> {
   if ((await mountedDevices(pool)).length === 0) return 'unmounted';
-  if (isEncrypted(pool) && (await findDaemons(pool)).length === 0) return 'broken';
+  if (!(await layersOf(pool).works(pool))) return 'broken';
   // A file system that has met an error it cannot survive answers nothing but EIO.
   return stat(pool.home).then(
     () => 'mounted',
@@ -55,7 +54,7 @@ export async function mountPool(pool: Pool): Promise<'adopted' | 'mounted' | 're
     if (state === 'broken') await endUsersOf(pool.home);
     await takeDown(pool);
     try {
-      await mountDevice(pool, await attach(pool));
+      await mountDevice(pool, await layersOf(pool).open(pool));
       await growTo(pool);
     } catch (error) {
       await takeDown(pool);
@@ -70,12 +69,6 @@ export async function unmountPool(pool: Pool): Promise<void> {
   await alone(pool, () => takeDown(pool));
 }
 
-/** Brings the image, in clear, to a loop device, and returns that. */
-export async function attach(pool: Pool): Promise<string> {
-  if (pool.key) await startDaemon(pool, await readKey(pool.key));
-  return attachLoop(clearFile(pool));
-}
-
 export async function mountDevice(pool: Pool, device: string): Promise<void> {
   await mkdir(pool.home, { recursive: true, mode: 0o711 });
   await runTool('mount', ['-t', 'xfs', '-o', 'nodev,nosuid,noatime', device, pool.home]);
@@ -83,13 +76,8 @@ export async function mountDevice(pool: Pool, device: string): Promise<void> {
 
 /** Takes away everything between the image and the home, in order; nothing is an error that is gone already. */
 export async function takeDown(pool: Pool): Promise<void> {
-  const clear = clearFile(pool);
   for (const _ of await mountedDevices(pool)) await unmount(pool);
-  for (const device of await loopDevicesOf(clear)) await detachLoop(device);
-  if (!isEncrypted(pool)) return;
-  await stopDaemons(pool);
-  // What a killed daemon leaves: a mount that answers to nothing.
-  for (const { path } of await mounts()) if (path === clear) await runTool('umount', ['--lazy', clear]);
+  await layersOf(pool).close(pool);
 }
 
 async function unmount(pool: Pool): Promise<void> {
@@ -108,7 +96,7 @@ async function unmount(pool: Pool): Promise<void> {
 }
 
 async function mountedDevices(pool: Pool): Promise<string[]> {
-  const ours = await loopDevicesOf(clearFile(pool));
+  const ours = await layersOf(pool).devices(pool);
   const here = (await mounts()).filter(({ path, source }) => path === pool.home && ours.includes(source));
   return here.map(({ source }) => source);
 }

@@ -2,7 +2,7 @@ import { readFile, stat, statfs } from 'node:fs/promises';
 import type { DataAtRest } from '@borealis/engine';
 import { dataAtRest } from './data-at-rest.js';
 import { mountState } from './mounting.js';
-import { imageOf, isEncrypted, type Pool } from './pool.js';
+import { imageOf, type Pool } from './pool.js';
 import { findDaemons } from './storage-daemon.js';
 
 /** What there is to know about a pool. */
@@ -41,7 +41,7 @@ export async function poolStatus(pool: Pool): Promise<PoolStatus> {
 }
 
 async function isSpared(pool: Pool): Promise<boolean | null> {
-  const [daemon] = isEncrypted(pool) ? await findDaemons(pool) : [];
+  const [daemon] = await findDaemons(pool);
   if (!daemon) return null;
   const score = await readFile(`/proc/${daemon.pid}/oom_score_adj`, 'utf8').catch(() => '');
   return score.trim() === '-1000';

@@ -18,6 +18,8 @@ const record = z.strictObject({
   sizeBytes: z.number().int().positive(),
   /** Null: the pool is not encrypted. */
   key: keySource.nullable(),
+  /** What encrypts it. */
+  encryptedBy: z.enum(['dm-crypt', 'storage-daemon']).default('storage-daemon'),
 });
 export type PoolRecord = z.infer<typeof record>;
 
@@ -58,8 +60,8 @@ export const isEncrypted = (pool: Pool): boolean => pool.key !== null;
 /** The file that is the pool. */
 export const imageOf = (pool: Pool): string => join(pool.place, isEncrypted(pool) ? 'pool.luks' : 'pool.xfs');
 
-/** The file that the file system is in: the storage daemon's view of the image in clear, or the image. */
-export const clearFile = (pool: Pool): string => (isEncrypted(pool) ? join(pool.place, 'pool.raw') : imageOf(pool));
+/** Where a storage daemon shows the image in clear. */
+export const clearFile = (pool: Pool): string => join(pool.place, 'pool.raw');
 
 /** The pool of that home, mounted or not; null when it has none. */
 export async function findPool(directory: string): Promise<Pool | null> {

@@ -58,7 +58,7 @@ export function nameUsers(users: readonly MountUser[]): string {
   );
 }
 
-const TOOLS = ['mount', 'umount', 'losetup', 'mkfs.xfs', 'xfs_growfs', 'fallocate', 'qemu-img'];
+const TOOLS = ['mount', 'umount', 'losetup', 'mkfs.xfs', 'xfs_growfs', 'fallocate', 'qemu-img', 'cryptsetup'];
 const ORPHAN_SECONDS = 300;
 
 /** Waits for the programs that a killed process of ours left at work on the pool: they would change it under the next one's hands. */
@@ -80,6 +80,9 @@ async function hasOrphans(pool: Pool): Promise<boolean> {
     const [name = '', ...args] = command.split('\0');
     // A device is all that some of them are told.
     const about = [imageOf(pool), clearFile(pool), pool.home];
-    return TOOLS.includes(basename(name)) && args.some((arg) => about.includes(arg) || arg.startsWith('/dev/loop'));
+    return (
+      TOOLS.includes(basename(name)) &&
+      args.some((arg) => about.includes(arg) || /^(\/dev\/loop|\/dev\/mapper\/borealis-|borealis-)/.test(arg))
+    );
   });
 }

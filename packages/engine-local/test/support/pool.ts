@@ -1,6 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { canDmCrypt } from '../../src/pool/dm-crypt.js';
 import { mounts } from '../../src/pool/mounts.js';
 import { findProcesses } from '../../src/system/process-identity.js';
 import { temporaryDirectory } from './home.js';
@@ -21,7 +23,8 @@ export const canPool = process.platform === 'linux' && process.getuid?.() === 0 
 /** And with what encrypts. */
 export const canEncrypt = canPool && existsSync('/dev/fuse') && has('qemu-img') && has('qemu-storage-daemon');
 
-export const hasDmCrypt = canPool && has('cryptsetup') && /device-mapper/.test(readFileSync('/proc/devices', 'utf8'));
+/** And with a kernel that encrypts block devices itself. */
+export const hasDmCrypt = canPool && (await canDmCrypt());
 
 /** A directory where pools are made; `remove` takes away whatever is left of them: mounts, loop devices, daemons. */
 export async function poolDirectory(): Promise<{ path: string; home: string; remove(): Promise<void> }> {
@@ -40,8 +43,16 @@ export async function tracesOfPools(path: string): Promise<string[]> {
   return [
     ...mounted.map((mount) => `mount ${mount.path}`),
     ...attached.map((line) => `loop ${line.split(' ')[0]}`),
+    ...(await mappingsOn(attached)).map((mapping) => `mapping ${mapping}`),
     ...(await daemonsIn(path)).map((pid) => `daemon ${pid}`),
   ];
+}
+
+/** What the kernel decrypts from these loop devices. */
+async function mappingsOn(attached: string[]): Promise<string[]> {
+  const loops = attached.map((line) => line.split(' ')[0]!.replace('/dev/', ''));
+  const above = await Promise.all(loops.map((loop) => readdir(`/sys/class/block/${loop}/holders`).catch(() => [])));
+  return above.flat().map((name) => readFileSync(`/sys/class/block/${name}/dm/name`, 'utf8').trim());
 }
 
 /** Storage daemons whose image is below that directory. */
@@ -68,6 +79,7 @@ async function takeAway(path: string): Promise<void> {
   const run = (...command: [string, ...string[]]) =>
     spawnSync(command[0], command.slice(1), { stdio: 'ignore', env: { PATH } });
   for (const mount of named('mount')) if (!exported.includes(mount)) run('umount', '--lazy', mount);
+  for (const mapping of named('mapping')) run('cryptsetup', 'close', mapping);
   for (const device of named('loop')) run('losetup', '--detach', device);
   for (const pid of await daemonsIn(path)) process.kill(pid, 'SIGKILL');
   for (const mount of exported) run('umount', '--lazy', mount);
