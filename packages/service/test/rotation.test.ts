@@ -161,7 +161,8 @@ test('a reset makes everything anew, lets nothing former in, and ends every form
   const answer = await reset(harness, addon);
   expect([answer.statusCode, answer.json()]).toEqual([200, { success: true }]);
   expect(config(harness, addon.id).BOREALIS_PG_URL).not.toBe(before.url);
-  expect(writer(harness).verifiers).toEqual([expect.not.stringMatching(before.role.verifiers[0]!)]);
+  expect(writer(harness).verifiers).toHaveLength(1);
+  expect(writer(harness).verifiers[0]).not.toBe(before.role.verifiers[0]);
   const personal = harness.engine.access.roles.find(({ name }) => name.startsWith('p_rw_'))!;
   expect(personal.verifiers).toEqual([]);
   expect(harness.engine.access.tunnelUsers.map(({ kind }) => kind)).toEqual(['app']);
