@@ -3,10 +3,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type ClientProgram, offeredMajors } from '../src/index.js';
+import type { ClientProgram } from '../src/index.js';
 import { type TemporaryServer, temporaryServer } from '../src/testing.js';
 import { clientTools } from './client-tools.js';
-import { as } from './support.js';
+import { as, majors } from './support.js';
 
 const ROLES = ['from_db', 'into_db'].flatMap((database) =>
   ['app_rw', 'app_ro', 'p_rw', 'p_ro'].map((kind) => ({ name: `${kind}_${database.slice(0, 4)}`, database })),
@@ -19,9 +19,6 @@ const ACCESS = {
   roles: ROLES,
   backendPassword: null,
 };
-
-/** The default major in every run, all in the full one. */
-const majors = process.env.BOREALIS_TEST === 'full' ? offeredMajors() : ['16'];
 
 describe.each(majors)('a dump of PostgreSQL %s', async (major) => {
   const tools = await clientTools(major);

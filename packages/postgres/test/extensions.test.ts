@@ -6,13 +6,11 @@ import {
   type ExtensionError,
   extensionCatalogue,
   installExtension,
-  offeredMajors,
   removeExtension,
 } from '../src/index.js';
 import { type TemporaryServer, temporaryServer } from '../src/testing.js';
-import { as, eventually, logIn } from './support.js';
+import { as, eventually, logIn, majors } from './support.js';
 
-const majors = process.env.BOREALIS_TEST === 'full' ? offeredMajors() : ['16'];
 const DB = { name: 'tenant_db', owner: 'app_rw_a' };
 const ROLES = [DB.owner, 'app_ro_a', 'p_rw_b', 'p_ro_b', 'di_rw_c', 'di_ro_c'];
 const WANTED = {

@@ -5,7 +5,6 @@ import { catalogue, content } from './restriction/catalogue.js';
 import { DB, makeTenant, OWNER, PERSON, READER, type Tenant } from './restriction/tenant.js';
 import { eventually, majors } from './support.js';
 
-const tried = process.env.BOREALIS_TEST === 'full' ? majors : ['16'];
 /** What a determined reader says first. */
 const FORCE = 'set default_transaction_read_only = off';
 /** COPY from the client, and what cannot be in a transaction. */
@@ -13,7 +12,7 @@ const NOT_IN_FUNCTIONS = ['0A000', '25001'];
 /** More than the catalogues' own movement, less than one of the tables that an attack would write. */
 const SLACK_BYTES = 512 * 1024;
 
-describe.each(tried)('a restricted database of PostgreSQL %s', (major) => {
+describe.each(majors)('a restricted database of PostgreSQL %s', (major) => {
   let tenant: Tenant;
   const state = async () => ({
     content: await content(tenant),

@@ -2,13 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connect, isArchiving, offeredMajors, pathInCommand, startServer, stopServer } from '../src/index.js';
+import { connect, isArchiving, pathInCommand, startServer, stopServer } from '../src/index.js';
 import { writeConfiguration } from '../src/server/configuration.js';
 import { uidOf } from '../src/server/spec.js';
 import { type TemporaryServer, temporaryServer } from '../src/testing.js';
-import { eventually } from './support.js';
-
-const majors = process.env.BOREALIS_TEST === 'full' ? offeredMajors() : ['16'];
+import { eventually, majors } from './support.js';
 
 test('a path in a command stands for itself, whatever is in it', () => {
   const odd = `/data/it's 100% "$HOME" here`;
