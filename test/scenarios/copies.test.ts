@@ -1,16 +1,21 @@
-import { makeSshKeyPair, parseConnInfo } from '@borealis/contract';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeSshKeyPair } from '@borealis/contract';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { appLog } from '../support/app-log.js';
 import { Installation } from '../support/installation.js';
+import { type Pause, Pauses } from '../support/pauses.js';
 import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
+import { kill9, processesOf } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough } from '../support/sql.js';
-import { appTunnelUser, type OpenTunnel, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, type OpenTunnel, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 const isFull = process.env.BOREALIS_TEST === 'full';
 
+let pauses: Pauses;
 let installation: Installation;
 let cli: Cli;
 let source: { id: string; name: string };
@@ -18,7 +23,8 @@ let shop: Way;
 
 beforeAll(async () => {
   if (!isFull) return;
-  installation = await Installation.start();
+  pauses = new Pauses();
+  installation = await Installation.start({ env: pauses.env });
   source = await installation.createAddon('shop');
   await installation.platform('POST', '/apps', { name: 'shop-staging' });
   cli = await cliFor(installation);
@@ -29,6 +35,7 @@ afterAll(async () => {
   await shop?.close();
   cli?.remove();
   await installation?.stop();
+  pauses?.remove();
 });
 
 async function ok(...args: string[]): Promise<CliResult> {
@@ -49,9 +56,12 @@ interface Way {
 
 async function wayInto(app: string, name = 'DATABASE'): Promise<Way> {
   const config = await installation.config(app);
-  const tunnel = await openTunnel(appTunnelUser(config, name), hostOf(config, name));
+  const tunnel = await openTunnel(appTunnelUser(config, name), writerOf(config, name));
   const url = throughPort(config[`${name}_URL`]!, tunnel.localPort);
-  const client = await connectThrough(url, caFile());
+  const client = await connectThrough(url, caFile()).catch(async (error) => {
+    await tunnel.close();
+    throw error;
+  });
   return {
     ...{ config, url, tunnel, client },
     rows: async (sql) => (await client.query(sql)).rows,
@@ -63,11 +73,6 @@ async function wayInto(app: string, name = 'DATABASE'): Promise<Way> {
 }
 
 const caFile = () => installation.environment.BOREALIS_CA_FILE!;
-
-function hostOf(config: Record<string, string>, name = 'DATABASE') {
-  const info = parseConnInfo(config[`${name}_TUNNEL_BPG_CONN_INFO`]!);
-  return { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
-}
 
 const TENANT_ROLES = `select rolname as name from pg_roles where rolname ~ '^(app|p|di)_(ro|rw)_' order by 1`;
 const CONTENT = 'select count(*)::int as n, sum(hashtext(o::text)::bigint)::text as sum from orders o';
@@ -119,7 +124,7 @@ async function expectApart(theirs: Way, mine: Way): Promise<void> {
   const key = appTunnelUser(theirs.config);
   const gateway = appTunnelUser(mine.config);
   const { host, port, hostKey } = gateway;
-  await expect(openTunnel({ ...key, host, port, hostKey }, hostOf(mine.config))).rejects.toThrow(/Permission denied/);
+  await expect(openTunnel({ ...key, host, port, hostKey }, writerOf(mine.config))).rejects.toThrow(/Permission denied/);
   const [theirUrl, myUrl] = [new URL(theirs.url), new URL(mine.url)];
   const oldPassword = new URL(mine.url);
   oldPassword.password = theirUrl.password;
@@ -169,3 +174,74 @@ async function refused(args: string[], sentence: RegExp): Promise<void> {
   expect(stderr.replace(/\s+(›\s+)?/g, ' ')).toMatch(sentence);
   expect(code).toBe(2);
 }
+
+scenario.full(
+  'a clone is made once, whatever of its service, keeper and servers is killed on the way, and a removal wins over it',
+  async () => {
+    await shop.rows('create table ballast as select n, md5(n::text) as text from generate_series(1, 100000) n');
+    const content = await shop.rows(BALLAST);
+    const { name } = await cloneTo('shop-killed', [
+      [pauses.at('after', 'createCluster'), ['keeper']],
+      [pauses.at('before', 'waitCluster'), ['service', 'keeper', 'platform', 'servers']],
+      [pauses.at('after', 'makeCredentials'), ['service']],
+      [pauses.at('after', 'applyAccess'), ['keeper', 'servers']],
+      [pauses.at('after', 'setConfigVars'), ['platform', 'service']],
+    ]);
+    await shop.close().catch(() => {});
+    shop = await until('a way into the source', () => wayInto('shop'));
+    expect(await shop.rows(BALLAST)).toEqual(content);
+    const killed = await until('a way into the clone', () => wayInto('shop-killed'));
+    expect(await killed.rows(BALLAST)).toEqual(content);
+    expect(await killed.rows(TENANT_ROLES)).toHaveLength(2);
+    await killed.close();
+    const begun = `event=db-restore-initiated destination=${name} `;
+    await until('the event', async () => (await appLog(installation, 'shop')).includes(begun));
+    await until('no slot to be held', async () => (await shop.rows('select from pg_replication_slots')).length === 0);
+    expect(halfMade()).toEqual([]);
+
+    const before = clusters();
+    const stop = pauses.at('after', 'createCluster');
+    const unwanted = await cloneTo('shop-unwanted', []);
+    await stop.reached();
+    expect(clusters()).toHaveLength(before.length + 1);
+    await installation.platform('DELETE', `/apps/shop-unwanted/addons/${unwanted.id}`, { force: false });
+    await kill('keeper');
+    stop.release();
+    await until('nothing of it to be left', () => clusters().length === before.length, 120);
+    expect(clusters()).toEqual(before);
+    expect(await shop.rows(BALLAST)).toEqual(content);
+    await until('no slot to be held', async () => (await shop.rows('select from pg_replication_slots')).length === 0);
+  },
+);
+
+const BALLAST = 'select count(*)::int as n, sum(hashtext(b::text)::bigint)::text as sum from ballast b';
+
+type Victim = 'service' | 'keeper' | 'platform' | 'servers';
+
+/** The servers are every gateway and PostgreSQL that there is, the source's too. */
+async function kill(victim: Victim): Promise<void> {
+  if (victim === 'servers') for (const { pid } of processesOf(installation.home)) kill9(pid);
+  else kill9(await until(`a ${victim} to kill`, () => installation.pid(victim)));
+}
+
+/** Clones the source to a new app by the CLI, kills at each stop, and waits until the add-on is there if there was any. */
+async function cloneTo(app: string, stops: [Pause, Victim[]][]): Promise<{ id: string; name: string }> {
+  await installation.platform('POST', '/apps', { name: app });
+  await ok('borealis-pg:restore:execute', '-a', 'shop', '-d', app);
+  const [addon] = await installation.platform<{ id: string; name: string }[]>('GET', `/apps/${app}/addons`);
+  for (const [stop, victims] of stops) {
+    await stop.reached();
+    for (const victim of victims) await kill(victim);
+    stop.release();
+  }
+  if (stops.length > 0) await until('the clone', () => installation.untilProvisioned(addon!.id).then(() => true), 180);
+  return addon!;
+}
+
+const clusters = () => readdirSync(join(installation.home, 'clusters')).sort();
+
+/** What a copy has beside its data while it is made. */
+const halfMade = () =>
+  clusters().flatMap((id) =>
+    readdirSync(join(installation.home, 'clusters', id)).filter((name) => /^data\.|stage/.test(name)),
+  );

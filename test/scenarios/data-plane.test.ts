@@ -1,10 +1,9 @@
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation } from '../support/installation.js';
 import { kill9, processes } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 let installation: Installation;
@@ -18,10 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => installation.stop());
 
-function open() {
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  return openTunnel(appTunnelUser(config), { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) });
-}
+const open = () => openTunnel(appTunnelUser(config), writerOf(config));
 
 const ca = () => installation.environment.BOREALIS_CA_FILE!;
 

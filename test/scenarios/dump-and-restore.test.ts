@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DEFAULT_POSTGRES_MAJOR, POSTGRES_MAJORS, parseConnInfo } from '@borealis/contract';
+import { DEFAULT_POSTGRES_MAJOR, POSTGRES_MAJORS } from '@borealis/contract';
 import {
   type ClientProgram,
   type ClientTools,
@@ -18,7 +18,7 @@ import { personalTunnel } from '../support/personal-tunnel.js';
 import { type Cli, cliFor } from '../support/plugin.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 
 const full = process.env.BOREALIS_TEST === 'full';
 const majors = POSTGRES_MAJORS.filter((major) => full || major === DEFAULT_POSTGRES_MAJOR);
@@ -119,11 +119,7 @@ async function dumpOldDatabase(major: string, tools: ClientTools, file: string):
 /** A query as the app, through its own tunnel. */
 async function openApp(app: string) {
   const config = await installation.config(app);
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const tunnel = await openTunnel(appTunnelUser(config), {
-    host: info.POSTGRES_WRITER_HOST!,
-    port: Number(info.POSTGRES_PORT),
-  });
+  const tunnel = await openTunnel(appTunnelUser(config), writerOf(config));
   const ca = installation.environment.BOREALIS_CA_FILE!;
   const through = (name: string) => throughPort(config[name]!, tunnel.localPort);
   return {

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DataIntegrations, type IntegrationRegistered, parseConnInfo } from '@borealis/contract';
+import type { DataIntegrations, IntegrationRegistered } from '@borealis/contract';
 import { PublishedPlugin, type RecordedAnswer } from '@borealis/plugin/testing';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { appLog } from '../support/app-log.js';
@@ -11,7 +11,7 @@ import { Installation } from '../support/installation.js';
 import { kill9 } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, SshFiles, type TunnelUser, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, SshFiles, type TunnelUser, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 let installation: Installation;
@@ -243,9 +243,7 @@ async function integrationsUnderFire(victim: Victim): Promise<void> {
   const register = () => plugin().registerIntegration(name, publicKey, true);
   const remove = () => plugin().removeIntegration(name);
   const config = await installation.config('warehouse');
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const target = { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
-  const own = await openTunnel(appTunnelUser(config), target);
+  const own = await openTunnel(appTunnelUser(config), writerOf(config));
   const roles = () =>
     query<{ rolname: string }>(
       throughPort(config.DATABASE_URL!, own.localPort),

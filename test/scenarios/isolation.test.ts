@@ -1,12 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ApiError, Installation } from '../support/installation.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, SshFiles, type TunnelUser, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, SshFiles, type TunnelUser, throughPort, writerOf } from '../support/tunnel.js';
 
 let installation: Installation;
 let one: Record<string, string>;
@@ -23,11 +22,6 @@ beforeAll(async () => {
 
 afterAll(() => installation.stop());
 
-const primary = (config: Record<string, string>) => {
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  return { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
-};
-
 /** One line through the tunnel, or what ssh said when it was refused. */
 function ssh(user: TunnelUser, ...args: string[]): { status: number | null; stderr: string } {
   const files = new SshFiles(user);
@@ -39,7 +33,7 @@ function ssh(user: TunnelUser, ...args: string[]): { status: number | null; stde
 }
 
 scenario('an app reaches its own database through its tunnel', async () => {
-  const tunnel = await openTunnel(appTunnelUser(one), primary(one));
+  const tunnel = await openTunnel(appTunnelUser(one), writerOf(one));
   const rows = await query<{ user: string }>(
     throughPort(one.DATABASE_URL!, tunnel.localPort),
     installation.environment.BOREALIS_CA_FILE!,
@@ -51,10 +45,10 @@ scenario('an app reaches its own database through its tunnel', async () => {
 
 scenario('a tunnel leads to no host but its own cluster’s', async () => {
   for (const target of [
-    primary(two),
+    writerOf(two),
     { host: '127.0.0.1', port: 5432 },
     { host: 'localhost', port: 22 },
-    { host: primary(one).host, port: 22 },
+    { host: writerOf(one).host, port: 22 },
   ]) {
     const refused = ssh(appTunnelUser(one), '-W', `${target.host}:${target.port}`);
     expect(refused.status, target.host).not.toBe(0);
@@ -78,7 +72,7 @@ scenario('the key of one app opens no tunnel to another’s gateway', async () =
 });
 
 scenario('passwords of another app, unknown users and other databases get the same refusal', async () => {
-  const tunnel = await openTunnel(appTunnelUser(one), primary(one));
+  const tunnel = await openTunnel(appTunnelUser(one), writerOf(one));
   const mine = new URL(throughPort(one.DATABASE_URL!, tunnel.localPort));
   const theirs = new URL(two.DATABASE_URL!);
   const attempts = [
@@ -101,7 +95,7 @@ scenario('passwords of another app, unknown users and other databases get the sa
 
 scenario('the read-only URL reads, and no SQL writes through it', async () => {
   const ca = installation.environment.BOREALIS_CA_FILE!;
-  const tunnel = await openTunnel(appTunnelUser(one), primary(one));
+  const tunnel = await openTunnel(appTunnelUser(one), writerOf(one));
   const writer = throughPort(one.DATABASE_URL!, tunnel.localPort);
   const reader = throughPort(one.DATABASE_READONLY_URL!, tunnel.localPort);
   await query(writer, ca, 'create table note (id int primary key, text text)');

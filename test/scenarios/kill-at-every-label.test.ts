@@ -1,13 +1,12 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation, ISOLATED } from '../support/installation.js';
 import { Pauses } from '../support/pauses.js';
 import { kill9, processes, withoutChildren } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 const PROVISIONING = [
@@ -92,10 +91,7 @@ async function expectOneWorkingDatabase(app: string): Promise<void> {
     'DATABASE_TUNNEL_BPG_CONN_INFO',
     'DATABASE_URL',
   ]);
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const tunnel = await until('the tunnel', () =>
-    openTunnel(appTunnelUser(config), { host: info.POSTGRES_WRITER_HOST!, port: 5432 }),
-  );
+  const tunnel = await until('the tunnel', () => openTunnel(appTunnelUser(config), writerOf(config)));
   const rows = await until('an answer', () =>
     query<{ n: number }>(
       throughPort(config.DATABASE_URL!, tunnel.localPort),

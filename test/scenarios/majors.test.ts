@@ -1,9 +1,8 @@
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation } from '../support/installation.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 
 let installation: Installation;
 
@@ -18,11 +17,7 @@ async function works(major: string): Promise<void> {
   const app = `pg${major}`;
   await installation.createAddon(app, { version: major });
   const config = await installation.config(app);
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const tunnel = await openTunnel(appTunnelUser(config), {
-    host: info.POSTGRES_WRITER_HOST!,
-    port: Number(info.POSTGRES_PORT),
-  });
+  const tunnel = await openTunnel(appTunnelUser(config), writerOf(config));
   const ca = installation.environment.BOREALIS_CA_FILE!;
   const writer = throughPort(config.DATABASE_URL!, tunnel.localPort);
   const [row] = await query<{ version: string }>(writer, ca, `select current_setting('server_version') as version`);

@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import {
   canEncrypt,
@@ -14,7 +13,7 @@ import { CLI, Installation, removeUsers } from '../support/installation.js';
 import { kill9, processes, processesOf } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 const TOOLS = {
@@ -53,9 +52,7 @@ async function start(): Promise<Installation> {
 /** Through a tunnel of its own, as after a reconnect. */
 async function ask(sql: string): Promise<Record<string, unknown>[]> {
   const config = await installation!.config('vault');
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const target = { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
-  const tunnel = await openTunnel(appTunnelUser(config), target);
+  const tunnel = await openTunnel(appTunnelUser(config), writerOf(config));
   try {
     const url = throughPort(config.DATABASE_URL!, tunnel.localPort);
     return await query(url, installation!.environment.BOREALIS_CA_FILE!, sql);

@@ -1,13 +1,12 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation } from '../support/installation.js';
 import { Pauses } from '../support/pauses.js';
 import { kill9 } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
-import { appTunnelUser, type OpenTunnel, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, type OpenTunnel, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 const BOREALIS = join(import.meta.dirname, '../../packages/borealis/dist/cli.js');
@@ -33,10 +32,7 @@ type Config = Record<string, string>;
 const ca = () => installation.environment.BOREALIS_CA_FILE!;
 const config = () => installation.config('shop');
 
-function open(from: Config): Promise<OpenTunnel> {
-  const info = parseConnInfo(from.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  return openTunnel(appTunnelUser(from), { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) });
-}
+const open = (from: Config): Promise<OpenTunnel> => openTunnel(appTunnelUser(from), writerOf(from));
 
 /** A dyno that started with these config vars: its tunnel, and a new connection for every query. */
 async function dyno(from: Config) {

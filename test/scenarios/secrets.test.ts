@@ -8,7 +8,7 @@ import { Installation } from '../support/installation.js';
 import { kill9, processes } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 let installation: Installation;
@@ -69,8 +69,7 @@ function learnInstallation(): void {
 
 /** Wrong passwords, a crash, an unreachable keeper: what is said of trouble is where secrets slip out. */
 async function makeTrouble(config: Record<string, string>): Promise<void> {
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const tunnel = await openTunnel(appTunnelUser(config), { host: info.POSTGRES_WRITER_HOST!, port: 5432 });
+  const tunnel = await openTunnel(appTunnelUser(config), writerOf(config));
   const url = throughPort(config.DATABASE_URL!, tunnel.localPort);
   const ca = installation.environment.BOREALIS_CA_FILE!;
   await query(url, ca, 'select 1');

@@ -1,6 +1,5 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { Installation } from '../support/installation.js';
 import { Pauses } from '../support/pauses.js';
@@ -8,7 +7,7 @@ import { type Cli, cliFor } from '../support/plugin.js';
 import { kill9 } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
-import { appTunnelUser, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 let pauses: Pauses;
@@ -39,8 +38,7 @@ async function heroku(...args: string[]): Promise<string> {
 }
 
 async function open(config: Config) {
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const tunnel = await openTunnel(appTunnelUser(config), { host: info.POSTGRES_WRITER_HOST!, port: 5432 });
+  const tunnel = await openTunnel(appTunnelUser(config), writerOf(config));
   return { url: throughPort(config.DATABASE_URL!, tunnel.localPort), close: () => tunnel.close() };
 }
 

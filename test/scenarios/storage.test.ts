@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseConnInfo } from '@borealis/contract';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ApiError, Installation } from '../support/installation.js';
 import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
 import { kill9 } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
-import { appTunnelUser, type OpenTunnel, openTunnel, throughPort } from '../support/tunnel.js';
+import { appTunnelUser, type OpenTunnel, openTunnel, throughPort, writerOf } from '../support/tunnel.js';
 import { until } from '../support/until.js';
 
 const BOREALIS = join(import.meta.dirname, '../../packages/borealis/dist/cli.js');
@@ -35,9 +34,7 @@ beforeAll(async () => {
   addon = await installation.platform('POST', '/apps/hoard/addons', wanted);
   await installation.untilProvisioned(addon.id);
   const config = await installation.config('hoard');
-  const info = parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!);
-  const target = { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
-  tunnel = await openTunnel(appTunnelUser(config), target);
+  tunnel = await openTunnel(appTunnelUser(config), writerOf(config));
   url = throughPort(config.DATABASE_URL!, tunnel.localPort);
   cli = await cliFor(installation);
 }, 300_000);

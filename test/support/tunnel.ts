@@ -27,6 +27,12 @@ export function appTunnelUser(config: Record<string, string>, name = 'DATABASE')
   };
 }
 
+/** Where the database itself is, behind the tunnel of an app, out of its config vars. */
+export function writerOf(config: Record<string, string>, name = 'DATABASE'): { host: string; port: number } {
+  const info = parseConnInfo(config[`${name}_TUNNEL_BPG_CONN_INFO`]!);
+  return { host: info.POSTGRES_WRITER_HOST!, port: Number(info.POSTGRES_PORT) };
+}
+
 /** Below the range from which the system takes the near ends of connections, so that nothing but a listener can take it meanwhile. */
 const PORTS = { first: 10_000, count: 9_000 } as const;
 

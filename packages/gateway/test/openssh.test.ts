@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../../../test/support/tunnel.js';
 import { GatewayDirectory } from './support/gateway-directory.js';
 import { GatewayProcess } from './support/gateway-process.js';
 import { hasSsh, OpenSsh, through } from './support/openssh.js';
@@ -147,14 +148,6 @@ describe.skipIf(!hasSsh)('OpenSSH (needs the ssh command)', () => {
     await Promise.all([good.stop(), viaEcdsa.stop(), second.destroy()]);
     other.remove();
   });
-
-  async function freePort(): Promise<number> {
-    const server = net.createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as net.AddressInfo;
-    server.close();
-    return port;
-  }
 
   /** Asks ssh's SOCKS5 server for a connection; true when data comes back through it. */
   async function socks(port: number, host: string, target: number): Promise<boolean> {

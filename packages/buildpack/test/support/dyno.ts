@@ -1,10 +1,10 @@
 import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach } from 'vitest';
+import { freePort } from '../../../../test/support/tunnel.js';
 import type { SshServer } from './ssh-server.js';
 
 export const PACKAGE = fileURLToPath(new URL('../../', import.meta.url));
@@ -119,14 +119,6 @@ export async function attachment(
     [`${name}_TUNNEL_BPG_CONN_INFO`]: pairs.join('|'),
   };
   return { config, writerPort, readerPort };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Waits for a condition, forty seconds at most. */
