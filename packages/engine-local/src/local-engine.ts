@@ -6,6 +6,7 @@ import {
   type ClusterAccess,
   type ClusterSpec,
   type CredentialUse,
+  type DatabaseBackup,
   type DatabaseSpec,
   type Engine,
   EngineError,
@@ -25,10 +26,12 @@ import {
   extensionCatalogue,
   installExtension,
   isCached,
+  isTenantDatabase,
   offeredMajors,
   offeredRelease,
   removeExtension,
 } from '@borealis/postgres';
+import { Backups } from './backups/backups.js';
 import { checkAccess } from './cluster/access-check.js';
 import { allotCluster } from './cluster/allotment.js';
 import type { Clusters } from './cluster/clusters.js';
@@ -156,6 +159,26 @@ export class LocalEngine implements Engine {
     return { upTo: state.storedUpTo === null ? null : new Date(state.storedUpTo).toISOString() };
   }
 
+  async backUpDatabase(id: string, database: string, name: string): Promise<DatabaseBackup> {
+    return this.backupsOf(id, database).make(name);
+  }
+
+  async proveBackup(id: string, database: string, name: string): Promise<DatabaseBackup> {
+    return this.backupsOf(id, database).prove(name);
+  }
+
+  async backups(id: string, database: string): Promise<DatabaseBackup[]> {
+    return this.backupsOf(id, database).list();
+  }
+
+  async readBackup(id: string, database: string, name: string): Promise<AsyncIterable<Buffer>> {
+    return this.backupsOf(id, database).read(name);
+  }
+
+  async dropBackup(id: string, database: string, name: string): Promise<void> {
+    await this.backupsOf(id, database).drop(name);
+  }
+
   async usage(id: string): Promise<Record<string, number>> {
     const client = await connector(this.known(id).state)('postgres');
     try {
@@ -206,6 +229,12 @@ export class LocalEngine implements Engine {
     } catch (error) {
       throw toEngineError(error);
     }
+  }
+
+  private backupsOf(id: string, database: string): Backups {
+    if (!isTenantDatabase(database))
+      throw new EngineError('unsupported', `"${database}" cannot be the name of a database.`);
+    return new Backups(this.known(id).state, database);
   }
 
   private find(id: string): ClusterReconciler | undefined {

@@ -1,6 +1,7 @@
 import type { Secret } from '@borealis/contract';
 import type { TenantBounds } from '@borealis/postgres';
 import type { Logger } from 'pino';
+import type { BackupBounds } from './backups/room.js';
 import type { BasePolicy } from './copies/base-policy.js';
 
 /** Where gateways listen when they shall be reachable from outside this machine. */
@@ -40,6 +41,8 @@ export interface KeeperOptions {
   bases?: Partial<BasePolicy>;
   /** Left out: nothing leaves the machine. */
   store?: StoreOptions;
+  /** Other bounds for making and proving backups than the usual ones. */
+  backups?: Partial<BackupBounds>;
 }
 
 /** Reads `22000-22999`; throws a plain sentence on anything else. */

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { startKeeper } from '../src/keeper.js';
 import { createEngineClient } from '../src/rpc/client.js';
+import { canBackUp } from './support/client-tools.js';
 import { gatewayBundle, temporaryDirectory } from './support/home.js';
 import { processesOf } from './support/traces.js';
 import { clients } from './support/tunnel.js';
@@ -18,6 +19,7 @@ describe('the engine of one machine, over its socket, is an engine', () => {
       return {
         engine: createEngineClient(keeper.socketPath),
         clients,
+        canBackUp: await canBackUp(),
         async provokeEvent(id) {
           const { servers } = await processesOf(home, id);
           for (const { pid } of servers) process.kill(pid, 'SIGKILL');

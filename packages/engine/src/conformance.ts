@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { DEFAULT_POSTGRES_MAJOR, formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/contract';
+import { keepsBackups } from './backup-conformance.js';
 import { GENEROUS, rejects, untilReady } from './conformance-support.js';
 import { copiesCluster } from './copy-conformance.js';
 import { type Clients, rotatesCredentials } from './credential-conformance.js';
-import type { ClusterAccess, ClusterSpec, Engine, EngineEvent } from './engine.js';
+import { type ClusterAccess, type ClusterSpec, type Engine, EngineError, type EngineEvent } from './engine.js';
 
 export type { Clients } from './credential-conformance.js';
 
@@ -12,6 +13,8 @@ export type { Clients } from './credential-conformance.js';
 export interface EngineUnderTest {
   engine: Engine;
   clients: Clients;
+  /** False where this machine has nothing to make backups with. */
+  canBackUp: boolean;
   /** Makes something happen to the cluster that the engine has to tell as an event. */
   provokeEvent(clusterId: string): Promise<void>;
   cleanup(): Promise<void>;
@@ -74,9 +77,17 @@ export function engineConformance(
       }),
     GENEROUS,
   );
+  test('keeps backups of a database, and proves them', () => backsUp(subject), GENEROUS);
   test('tells events at least once, in order, from any cursor', () => tellsEvents(subject), GENEROUS);
   test('signs certificates with an authority of its own', () => showsAuthority(engine()), GENEROUS);
   test('destroys everything, however often it is asked', () => destroys(engine()), GENEROUS);
+}
+
+async function backsUp({ engine, canBackUp }: EngineUnderTest): Promise<void> {
+  await rejects(engine.backUpDatabase(ID, 'conform', '../escape'), 'unsupported');
+  await rejects(engine.backUpDatabase('unknown1', 'conform', 'night-1'), 'not_ready');
+  if (canBackUp) await keepsBackups(engine, ID, 'conform');
+  else await assert.rejects(engine.backUpDatabase(ID, 'conform', 'night-1'), EngineError);
 }
 
 async function offersReleases(engine: Engine): Promise<void> {

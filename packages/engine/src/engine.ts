@@ -1,4 +1,5 @@
 import type { CredentialNames, GatewayEvent, GatewayRole, PostgresMajor, TunnelUser } from '@borealis/contract';
+import type { DatabaseBackup } from './backups.js';
 
 /**
  * What a place that runs clusters must do. Every call is adopt-or-create under the caller's cluster id: it may be
@@ -67,6 +68,28 @@ export interface Engine {
    * there is none of that name. Throws `conflict` for one that is listed.
    */
   dropDatabase(id: string, name: string): Promise<void>;
+
+  /**
+   * Makes a backup of one moment of a database under that name; returns when it is safe on disk, which takes as long as it takes. Asked
+   * again it joins the one under way, or returns the one that is there. Throws `no_room` rather than filling the disk, `unsupported` when
+   * this machine has nothing to make it with (the message says what to install), `not_ready` while the database cannot be read.
+   */
+  backUpDatabase(id: string, database: string, name: string): Promise<DatabaseBackup>;
+
+  /**
+   * Restores a backup completely and compares it with what was dumped; returns it with the proof, which says whether it is good. Asked
+   * again while one is under way it joins that one. Throws `not_found`, and as `backUpDatabase` does when it could not be tried.
+   */
+  proveBackup(id: string, database: string, name: string): Promise<DatabaseBackup>;
+
+  /** The complete backups of a database, oldest first. They go with it. */
+  backups(id: string, database: string): Promise<DatabaseBackup[]>;
+
+  /** The backup as a stream that `pg_restore` reads (custom format); it fails unless every byte is what was dumped. Throws `not_found`. */
+  readBackup(id: string, database: string, name: string): Promise<AsyncIterable<Buffer>>;
+
+  /** Removes a backup; one that is not there is no error. */
+  dropBackup(id: string, database: string, name: string): Promise<void>;
 
   /** Removes every trace: processes, sockets, directories, keys, users. Returns when nothing is left; repeated calls are no error. */
   destroyCluster(id: string): Promise<void>;

@@ -1,1 +1,2 @@
+export * from './backups.js';
 export * from './engine.js';

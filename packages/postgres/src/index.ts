@@ -7,6 +7,13 @@ export {
 } from './access/apply-roles.js';
 export { dropDatabase } from './access/drop-database.js';
 export { isTenantDatabase, isTenantRole } from './access/wanted.js';
+export { differences } from './backups/compare.js';
+export type { Contents } from './backups/contents.js';
+export { type Dump, type DumpRequest, dumpDatabase } from './backups/dump.js';
+export type { Prelude } from './backups/prelude.js';
+export { restoreDump } from './backups/restore-dump.js';
+export { restoredContents, troublesInLog } from './backups/restored.js';
+export { checkIndexes, SCRATCH_SETTINGS, startScratchServer, stopScratchServer } from './backups/scratch-server.js';
 export { type ClientToolsRequest, ensureClientTools, findClientTools } from './client-tools/client-tools.js';
 export { CLIENT_PROGRAMS, type ClientProgram, type ClientTools } from './client-tools/tools.js';
 export { type Adoption, adoptCopy } from './copies/adopt-copy.js';

@@ -45,6 +45,7 @@ export function basicRecord(
     basesFailing: false,
     storedIn: null,
     storeFailing: false,
+    backupKeys: {},
     gateway: null,
     access: null,
     accessInForce: 0,

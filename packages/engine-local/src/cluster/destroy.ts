@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { stopServer } from '@borealis/postgres';
+import { removeScratch } from '../backups/scratch.js';
 import { stopGateway } from '../gateway/process.js';
 import { forgetBackup } from '../store/store-removals.js';
 import { removeOsUser } from '../system/os-users.js';
@@ -21,6 +22,7 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
   state.detail = 'Stopping the database';
   const server = await findRunningServer(state.journal);
   if (server) await stopServer(server, { mode: 'immediate', seconds: 10 });
+  await removeScratch(state.journal);
   state.detail = 'Removing the data';
   // Users before files: what still runs as one of them could write again.
   for (const name of [record.osUsers?.gateway, record.osUsers?.postgres]) if (name) await removeOsUser(name);
@@ -32,6 +34,7 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
     paths.archive,
     paths.bases,
     paths.walStage,
+    paths.backups,
   ])
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   await forgetBackup(state);

@@ -1,5 +1,6 @@
 import { EngineError } from '@borealis/engine';
 import { connect, dropDatabase, isTenantDatabase } from '@borealis/postgres';
+import { BackupStore } from '../backups/backup-store.js';
 import { toEngineError } from '../errors.js';
 import { serverSpec, wantedAccess } from './server-spec.js';
 import type { ClusterState } from './state.js';
@@ -11,6 +12,7 @@ export async function dropClusterDatabase(state: ClusterState, name: string): Pr
   refuseListed(state, name);
   if (!state.server)
     throw new EngineError('not_ready', `The cluster "${journal.record.id}" does not answer now: ${state.detail}`);
+  await state.jobs.end(name);
   const spec = serverSpec(state);
   try {
     await dropDatabase(
@@ -23,6 +25,7 @@ export async function dropClusterDatabase(state: ClusterState, name: string): Pr
         return wantedAccess(state);
       },
     );
+    await new BackupStore(state, name).dropAll();
   } catch (error) {
     const known = toEngineError(error);
     if (known.code !== 'internal') throw known;

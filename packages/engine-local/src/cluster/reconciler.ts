@@ -3,6 +3,8 @@ import type { EngineError } from '@borealis/engine';
 import { stopServer } from '@borealis/postgres';
 import { isArchived } from '../archive/archive-of.js';
 import { watchArchive } from '../archive/archive-watch.js';
+import { Jobs } from '../backups/jobs.js';
+import { removeScratch } from '../backups/scratch.js';
 import { watchBases } from '../copies/base-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
@@ -67,6 +69,7 @@ export class ClusterReconciler {
       },
       ending: ending.signal,
       others,
+      jobs: new Jobs(ending.signal),
       phase: record.born ? 'starting' : 'fetching',
       detail: 'Looking what is there',
       trouble: null,
@@ -99,6 +102,7 @@ export class ClusterReconciler {
 
   start(): void {
     this.#running = this.loop();
+    this.tidy();
     const watchers = [
       ...(isShared(this.state) ? [watchTenants] : []),
       ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
@@ -215,10 +219,25 @@ export class ClusterReconciler {
     return 0;
   }
 
+  /** A keeper that was killed may have left a server that was to be thrown away. */
+  private tidy(): void {
+    const { journal, jobs, context } = this.state;
+    jobs
+      .run('', 'tidy', () => removeScratch(journal))
+      .catch((error: unknown) => {
+        if (!this.#stopped)
+          context.log.error(
+            { cluster: journal.record.id, err: error },
+            'what an earlier keeper left could not be removed',
+          );
+      });
+  }
+
   private async endWatch(): Promise<void> {
     this.#end.abort();
     // A server that answers no more must not keep the cluster from being destroyed.
-    await Promise.race([this.#watching, sleep(WATCH_END_MS, undefined, { ref: false })]);
+    const work = Promise.all([this.#watching, this.state.jobs.settled()]);
+    await Promise.race([work, sleep(WATCH_END_MS, undefined, { ref: false })]);
   }
 
   private fail(error: EngineError): number {

@@ -40,6 +40,8 @@ const clusterRecord = z.object({
   backendPassword: secret,
   /** Seals the archive; null where nothing is archived, and in records of versions that archived nothing. */
   archiveKey: secret.nullable().default(null),
+  /** Seal the backups of each database where several tenants share the cluster; elsewhere the archive's key does. */
+  backupKeys: z.record(z.string(), secret).default({}),
   /** True: it was told that the archive fails, and not yet that it is well again. */
   archiveFailing: z.boolean().default(false),
   /** The same of its bases. */

@@ -16,7 +16,7 @@ export async function findRunningServer({ record, paths }: ClusterJournal): Prom
 }
 
 /** A user that was never made, or is removed already, runs nothing. Without users of their own all run as the keeper's. */
-async function ownUser<T>(
+export async function ownUser<T>(
   name: string | null | undefined,
   find: (user: OsUser | null) => Promise<T | null>,
 ): Promise<T | null> {

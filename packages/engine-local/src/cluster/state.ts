@@ -1,5 +1,6 @@
 import type { ClusterPhase, EngineError } from '@borealis/engine';
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
+import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
 import type { StoredBase } from '../store/stored-bases.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
@@ -18,6 +19,8 @@ export interface ClusterState {
   readonly ending: AbortSignal;
   /** All clusters of the home, this one included. */
   readonly others: () => ClusterState[];
+  /** Work on its databases that takes long. */
+  readonly jobs: Jobs;
   phase: ClusterPhase;
   detail: string;
   /** Why the last look failed; null when it did not. */

@@ -38,6 +38,11 @@ export interface ClusterPaths {
   bases: string;
   /** Log on its way to a server that is being restored; belongs to the PostgreSQL user, closed to others. */
   walStage: string;
+  /** Sealed dumps, a directory for each database, closed to others. */
+  backups: string;
+  /** A server that a backup is restored into and that is thrown away afterwards; belongs to the PostgreSQL user, closed to others. */
+  scratch: string;
+  scratchSockets: string;
   /** Belongs to the gateway's user, closed to others. */
   gateway: string;
   gatewayLog: string;
@@ -95,6 +100,9 @@ function clusterPaths(directory: string, run: string): ClusterPaths {
     archive: join(directory, 'archive'),
     bases: join(directory, 'bases'),
     walStage: join(directory, 'wal-stage'),
+    backups: join(directory, 'backups'),
+    scratch: join(directory, 'scratch'),
+    scratchSockets: join(run, 'sc'),
     gateway: join(directory, 'gateway'),
     gatewayLog: join(directory, 'gateway.log'),
     spool: join(directory, 'spool.json'),

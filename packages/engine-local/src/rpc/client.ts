@@ -1,6 +1,14 @@
 import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { Secret } from '@borealis/contract';
-import { ENGINE_ERROR_CODES, type Engine, EngineError, type RestoreWindow, type StoredBackup } from '@borealis/engine';
+import {
+  type DatabaseBackup,
+  ENGINE_ERROR_CODES,
+  type Engine,
+  EngineError,
+  type RestoreWindow,
+  type StoredBackup,
+} from '@borealis/engine';
 import { z } from 'zod';
 import type { ControlDatabase } from '../control-database.js';
 
@@ -43,6 +51,12 @@ export function createEngineClient(socketPath: string): Engine {
     installExtension: (id, database, name) => call('PUT', inDatabase(id, database, '/extensions', name)),
     removeExtension: (id, database, name) => call('DELETE', inDatabase(id, database, '/extensions', name)),
     dropDatabase: (id, name) => call('DELETE', inDatabase(id, name)),
+    backUpDatabase: (id, database, name) => call('PUT', inDatabase(id, database, '/backups', name)),
+    proveBackup: (id, database, name) => call('POST', `${inDatabase(id, database, '/backups', name)}/prove`),
+    backups: async (id, database) =>
+      (await call<{ backups: DatabaseBackup[] }>('GET', inDatabase(id, database, '/backups'))).backups,
+    readBackup: (id, database, name) => read(socketPath, `${inDatabase(id, database, '/backups', name)}/content`),
+    dropBackup: (id, database, name) => call('DELETE', inDatabase(id, database, '/backups', name)),
     destroyCluster: (id) => call('DELETE', at(id)),
     events: (cursor, waitSeconds) => {
       const query = new URLSearchParams({ wait: String(waitSeconds), ...(cursor === null ? {} : { cursor }) });
@@ -76,6 +90,20 @@ function send(socketPath: string, method: string, path: string, body: unknown): 
     });
     outgoing.on('error', (error) => reject(unavailable(error)));
     outgoing.end(text);
+  });
+}
+
+/** The answer as it comes; one that breaks off throws. */
+function read(socketPath: string, path: string): Promise<AsyncIterable<Buffer>> {
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ socketPath, method: 'GET', path }, (response) => {
+      if ((response.statusCode ?? 0) < 400) return resolve(response as AsyncIterable<Buffer>);
+      text(response)
+        .then((answer) => readAnswer(response.statusCode ?? 0, answer))
+        .catch(reject);
+    });
+    outgoing.on('error', (error) => reject(unavailable(error)));
+    outgoing.end();
   });
 }
 

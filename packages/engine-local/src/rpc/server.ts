@@ -1,4 +1,5 @@
 import { chmod, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import type { ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -79,7 +80,7 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
 }
 
 const inDatabase = z.object({ id: z.string(), database: z.string() });
-const byExtension = inDatabase.extend({ name: z.string() });
+const byName = inDatabase.extend({ name: z.string() });
 
 function addDatabaseRoutes(app: FastifyInstance, engine: Engine): void {
   const path = '/clusters/:id/databases/:database';
@@ -88,17 +89,40 @@ function addDatabaseRoutes(app: FastifyInstance, engine: Engine): void {
     await engine.dropDatabase(id, database);
     return reply.code(204).send();
   });
+  addBackupRoutes(app, engine, `${path}/backups`);
   app.get(`${path}/extensions`, ({ params }) => {
     const { id, database } = inDatabase.parse(params);
     return engine.extensions(id, database);
   });
   app.put(`${path}/extensions/:name`, ({ params }) => {
-    const { id, database, name } = byExtension.parse(params);
+    const { id, database, name } = byName.parse(params);
     return engine.installExtension(id, database, name);
   });
   app.delete(`${path}/extensions/:name`, async ({ params }, reply) => {
-    const { id, database, name } = byExtension.parse(params);
+    const { id, database, name } = byName.parse(params);
     await engine.removeExtension(id, database, name);
+    return reply.code(204).send();
+  });
+}
+
+function addBackupRoutes(app: FastifyInstance, engine: Engine, path: string): void {
+  app.get(path, async ({ params }) => {
+    const { id, database } = inDatabase.parse(params);
+    return { backups: await engine.backups(id, database) };
+  });
+  const one = `${path}/:name`;
+  const parts = (params: unknown) => {
+    const { id, database, name } = byName.parse(params);
+    return [id, database, name] as const;
+  };
+  app.put(one, ({ params }) => engine.backUpDatabase(...parts(params)));
+  app.post(`${one}/prove`, ({ params }) => engine.proveBackup(...parts(params)));
+  app.get(`${one}/content`, async ({ params }, reply) => {
+    const content = Readable.from(await engine.readBackup(...parts(params)), { objectMode: false });
+    return reply.type('application/octet-stream').send(content);
+  });
+  app.delete(one, async ({ params }, reply) => {
+    await engine.dropBackup(...parts(params));
     return reply.code(204).send();
   });
 }

@@ -6,6 +6,7 @@ import {
   type ClusterSpec,
   type ClusterState,
   type CredentialUse,
+  type DatabaseBackup,
   type Engine,
   EngineError,
   type EngineEvent,
@@ -100,6 +101,50 @@ export class FakeEngine implements Engine {
   async storedBackup() {
     await this.before('storedBackup');
     return this.stored;
+  }
+
+  readonly backupsOf = new Map<string, DatabaseBackup[]>();
+  /** What is wrong with every backup that is proven; null: nothing. */
+  backupFailure: string | null = null;
+
+  async backUpDatabase(id: string, database: string, name: string) {
+    await this.before('backUpDatabase');
+    const all = await this.backups(id, database);
+    const found = all.find((backup) => backup.name === name);
+    if (found) return found;
+    const takenAt = new Date().toISOString();
+    const made = { name, takenAt, seconds: 1.5, bytes: 4711, tables: 2, rows: 30, proof: null };
+    this.backupsOf.set(`${id}/${database}`, [...all, made]);
+    return made;
+  }
+
+  async proveBackup(id: string, database: string, name: string) {
+    await this.before('proveBackup');
+    const all = await this.backups(id, database);
+    const found = all.find((backup) => backup.name === name);
+    if (!found) throw new EngineError('not_found', `There is no backup "${name}".`);
+    const checked = { tables: 2, rows: 30, objects: 5, indexes: 1 };
+    const proof = { at: new Date().toISOString(), seconds: 2.5, failure: this.backupFailure, checked };
+    const proven = { ...found, proof };
+    this.backupsOf.set(
+      `${id}/${database}`,
+      all.map((backup) => (backup.name === name ? proven : backup)),
+    );
+    return proven;
+  }
+
+  async backups(id: string, database: string) {
+    return this.backupsOf.get(`${id}/${database}`) ?? [];
+  }
+
+  async readBackup(): Promise<AsyncIterable<Buffer>> {
+    throw new EngineError('not_found', 'Nothing is kept.');
+  }
+
+  async dropBackup(id: string, database: string, name: string) {
+    await this.before('dropBackup');
+    const left = (await this.backups(id, database)).filter((backup) => backup.name !== name);
+    this.backupsOf.set(`${id}/${database}`, left);
   }
 
   async usage(id: string): Promise<Record<string, number>> {

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SCRATCH_SETTINGS, type ServerSpec, settingsFor, stopScratchServer } from '@borealis/postgres';
+import type { ClusterJournal } from '../cluster/record.js';
+import { ownUser } from '../cluster/running.js';
+import { serverSpec } from '../cluster/server-spec.js';
+import type { ClusterState } from '../cluster/state.js';
+import { ensureDirectory } from '../system/files.js';
+
+/**
+ * Runs `work` with the description of a server of the cluster's release and system user, in directories that are there and empty. Whatever
+ * the work makes of it is ended and removed afterwards.
+ */
+export async function withScratch<T>(state: ClusterState, work: (spec: ServerSpec) => Promise<T>): Promise<T> {
+  const { paths, record } = state.journal;
+  await removeScratch(state.journal);
+  const owner = state.users?.postgres;
+  try {
+    await ensureDirectory(paths.scratch, 0o700, owner);
+    await ensureDirectory(paths.scratchSockets, 0o700, owner);
+    const { privateMemoryMiB } = serverSpec(state);
+    return await work({
+      release: state.release!,
+      dataDirectory: dataOf(state.journal),
+      socketDirectory: paths.scratchSockets,
+      port: 5432,
+      superuser: { name: 'borealis', password: randomBytes(24).toString('hex') },
+      os: owner ?? null,
+      logFile: join(paths.scratch, 'server.log'),
+      settings: { ...settingsFor({ ...record.spec, memoryGiB: 1, nodes: 1 }), ...SCRATCH_SETTINGS },
+      access: { method: 'scram' },
+      ...(privateMemoryMiB === undefined ? {} : { privateMemoryMiB }),
+    });
+  } finally {
+    await removeScratch(state.journal);
+  }
+}
+
+/** Ends the server, also one that a killed keeper started, and removes all of it. */
+export async function removeScratch(journal: ClusterJournal): Promise<void> {
+  const { paths, record } = journal;
+  await ownUser(record.osUsers?.postgres, async (os) => {
+    await stopScratchServer({ dataDirectory: dataOf(journal), os });
+    return null;
+  });
+  for (const path of [paths.scratch, paths.scratchSockets])
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+const dataOf = ({ paths }: ClusterJournal) => join(paths.scratch, 'data');
