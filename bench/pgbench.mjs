@@ -22,7 +22,8 @@ export async function fill(env, scale) {
 export async function pgbench(env, args) {
   const output = await run(await findPgbench(), ['-n', ...args], { env });
   const rate = /^tps = ([\d.]+)/m.exec(output)?.[1];
-  if (rate === undefined) throw new Error('pgbench reported no rate.');
+  if (rate === undefined)
+    throw new Error(`pgbench reported no rate: ${output.trim().split('\n').slice(-3).join(', ')}.`);
   return Number(rate);
 }
 

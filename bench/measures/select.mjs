@@ -32,7 +32,7 @@ export async function measureSelects(context, cases) {
     for (const side of sides.slice(0, 2)) await initialize(side, sizes.scale, say);
     const compared = [];
     for (const { name, options, target } of cases) {
-      for (const { env } of sides) await select(env, options, 1); // warm
+      for (const { env } of sides) await pgbench(env, ['-S', '-j', '1', '-t', '10', ...options]); // warm
       const values = await interleave(sizes.rounds, sides, ({ env }) => select(env, options, sizes.seconds));
       say(`  ${name}: ${describeRates(values)}`);
       const row = { name, unit: '/s', ours: values.gateway };
