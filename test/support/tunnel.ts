@@ -127,7 +127,7 @@ export async function openTunnel(user: TunnelUser, target: { host: string; port:
     files.remove();
   };
   try {
-    await until('the tunnel to open', () => ssh.exitCode !== null || isListening(localPort), 30);
+    await until('the tunnel to open', () => ssh.exitCode !== null || isListening(localPort));
     if (ssh.exitCode !== null) throw new Error(`ssh ended with ${ssh.exitCode}: ${errors}`);
   } catch (error) {
     await close();

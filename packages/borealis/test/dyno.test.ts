@@ -35,7 +35,7 @@ async function dyno(script: string) {
   cli.stdout!.on('data', (chunk) => {
     text += chunk;
   });
-  await expect.poll(() => text, { timeout: 20_000 }).toMatch(/pid \d+\./);
+  await expect.poll(() => text, { timeout: 60_000 }).toMatch(/pid \d+\./);
   return { cli, exited, pid: Number(/pid (\d+)/.exec(text)![1]), text: () => text };
 }
 
@@ -60,8 +60,8 @@ test('when we are killed, the dyno ends and nothing of it stays', async () => {
   const startTime = startTimeOf(pid);
   expect(readdirSync(temporary)).not.toEqual([]);
   cli.kill('SIGKILL');
-  await expect.poll(() => isAlive(pid, startTime), { timeout: 20_000 }).toBe(false);
-  await expect.poll(() => readdirSync(temporary), { timeout: 20_000 }).toEqual([]);
+  await expect.poll(() => isAlive(pid, startTime), { timeout: 60_000 }).toBe(false);
+  await expect.poll(() => readdirSync(temporary), { timeout: 60_000 }).toEqual([]);
 });
 
 test('a dyno takes along what its command left, and has ended when its tunnels are closed', async () => {
@@ -69,11 +69,11 @@ test('a dyno takes along what its command left, and has ended when its tunnels a
     'mkdir -p "$HOME"/.borealis-pg/tunnel.x; echo $$ > "$HOME"/.borealis-pg/tunnel.x/pid; echo "supervisor $$."; sleep 2';
   const { exited, text } = await dyno(`setsid bash -c '${supervisor}' & sleep 600 & echo "sleep $!."; sleep 0.5`);
   const said = (name: string) => Number(new RegExp(`${name} (\\d+)\\.`).exec(text())?.[1]);
-  await expect.poll(() => said('supervisor') + said('sleep'), { timeout: 20_000 }).not.toBeNaN();
+  await expect.poll(() => said('supervisor') + said('sleep'), { timeout: 60_000 }).not.toBeNaN();
   expect(await exited).toEqual([0, null]);
   expect(() => process.kill(said('supervisor'), 0)).toThrow();
   // Killed is not yet reaped.
-  await expect.poll(() => isAlive(said('sleep'), null), { timeout: 20_000 }).toBe(false);
+  await expect.poll(() => isAlive(said('sleep'), null), { timeout: 60_000 }).toBe(false);
 });
 
 test('a command cannot keep its dyno by what it writes where tunnels are noted', async () => {

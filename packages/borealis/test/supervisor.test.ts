@@ -21,7 +21,7 @@ test('a killed process is started again, a stopped one is not', async () => {
   await supervised.ready;
   const first = supervised.pid!;
   process.kill(first, 'SIGKILL');
-  await expect.poll(() => supervised.pid !== first && supervised.pid !== undefined, { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => supervised.pid !== first && supervised.pid !== undefined, { timeout: 60_000 }).toBe(true);
   expect(restarts).toEqual(['The child process ended (SIGKILL); starting it again.']);
   const second = supervised.pid!;
   await supervised.stop(10);
@@ -56,7 +56,7 @@ async function stopWhileStarting(finishStart: boolean, early: boolean): Promise<
     onRestart: () => expect.fail('restarted'),
   });
   child.ready.catch(() => {});
-  if (!early) await expect.poll(() => existsSync(`${mark}.starting`), { timeout: 10_000 }).toBe(true);
+  if (!early) await expect.poll(() => existsSync(`${mark}.starting`), { timeout: 60_000 }).toBe(true);
   const pid = child.pid!;
   await child.stop(20);
   return { stopped: existsSync(`${mark}.stopped`), alive: isAlive(pid, null) };

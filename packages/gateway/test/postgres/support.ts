@@ -101,11 +101,11 @@ export async function admin(postgres: RealPostgres, database = 'postgres'): Prom
 
 /** Waits, generously, until the condition holds. */
 export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let i = 0; i < 1500; i++) {
+  for (let i = 0; i < 3000; i++) {
     if (await condition()) return;
     await sleep(20);
   }
-  throw new Error(`waited 30 s in vain until ${what}`);
+  throw new Error(`waited a minute in vain until ${what}`);
 }
 
 /** A socket with what it has received; `closed` resolves when the other side is done. */

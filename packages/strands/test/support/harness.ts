@@ -60,9 +60,9 @@ export function useDatabase(): () => Promise<Harness> {
   };
 }
 
-/** Waits for a condition, twenty seconds at most. */
+/** Waits for a condition, a minute at most. */
 export async function until(condition: () => Promise<boolean> | boolean, what: string): Promise<void> {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 60_000;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`Waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
