@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
+import { backupCommand } from './backup-command.js';
 import { runClientTool } from './client-tool.js';
 import { ConfigError, readConfig } from './config.js';
 import { doctor } from './doctor.js';
@@ -23,6 +24,11 @@ Usage
   borealis mail [--json]               show the e-mails that the local platform received, newest first
   borealis tool PROGRAM [--postgres MAJOR] -- ARGS…
                                        run pg_dump, pg_restore or psql, new enough for that major; fetched where apt can
+  borealis backup list [ADDON] [--json]
+                                       what backups there are, and what proving them has found
+  borealis backup run ADDON            make and prove one now
+  borealis backup prove ADDON [BACKUP] restore one into a server that is thrown away, and compare it
+  borealis backup fetch ADDON [BACKUP] write one to standard output, for pg_restore; the newest when none is named
   borealis pool init [--size 20G] [--path DIR] [--key-file F | --key-command C | --unencrypted]
                                        make an encrypted pool for the data of a new home (root on Linux)
   borealis pool status [--json]        what the pool is, what encrypts it, how much room it has
@@ -35,6 +41,7 @@ Examples
   borealis dyno -a my-app -- sh -c 'psql "$DATABASE_URL" -c "select version()"'
   borealis rotate borealis-pg-cubic-12345
   borealis tool pg_dump --postgres 18 -- --format custom --file my.dump "$DATABASE_URL"
+  borealis backup fetch borealis-pg-cubic-12345 > my.dump
   borealis doctor --json
 
 Settings are environment variables: docs/reference/config.md lists them.
@@ -111,6 +118,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   rotate: runRotate,
   mail: runMail,
   tool: runClientTool,
+  backup: async (args) => backupCommand(readConfig(process.env, PROJECT), await runningService(), args),
   pool: (args) => poolCommand(readConfig(process.env, PROJECT), args),
   doctor: runDoctor,
   help: async () => {

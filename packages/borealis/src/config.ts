@@ -84,6 +84,14 @@ export const SETTINGS = {
       .default('25-72'),
     shownDefault: '`25-72`',
   },
+  BOREALIS_BACKUP_HOURS: {
+    doc: 'The hours of the night, in UTC, over which nightly backups are spread: from when to when, as 22-4.',
+    schema: z
+      .string()
+      .regex(/^([01]?\d|2[0-3])-([01]?\d|2[0-4])$/, 'must be two hours of the day like 1-5 or 22-4')
+      .default('1-5'),
+    shownDefault: '`1-5`',
+  },
   BOREALIS_MASTER_KEY: {
     doc: 'The key that encrypts every stored secret: 32 bytes in base64. Without it a 0600 file in the home is made and used.',
     schema: z
@@ -147,6 +155,8 @@ export interface Config {
   ownerEmail: string;
   /** In seconds: how often, and how long the former credentials work at least and at most. */
   rotation: { every: number; overlap: number; longest: number };
+  /** The hour of the day, in UTC, from when on nightly backups are made, and over how many hours. */
+  backupNight: { begin: number; hours: number };
 }
 
 /** A setting that cannot be used; the message names it and what is allowed. */
@@ -185,6 +195,7 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     mailPort: read('BOREALIS_MAIL_PORT', env),
     ownerEmail: read('BOREALIS_OWNER_EMAIL', env),
     rotation: readRotation(env),
+    backupNight: readNight(env),
   };
 }
 
@@ -208,6 +219,11 @@ function readRotation(env: NodeJS.ProcessEnv): Config['rotation'] {
     throw new ConfigError('BOREALIS_ROTATION_OVERLAP_HOURS cannot be used: must be two numbers of hours like 25-72.');
   const every = read('BOREALIS_ROTATION_DAYS', env) * 24 * 3600;
   return { every, overlap: overlap * 3600, longest: longest * 3600 };
+}
+
+function readNight(env: NodeJS.ProcessEnv): Config['backupNight'] {
+  const [begin = 0, end = 0] = read('BOREALIS_BACKUP_HOURS', env).split('-').map(Number);
+  return { begin, hours: (end - begin + 24) % 24 || 24 };
 }
 
 /** The reference page: one row a variable. */

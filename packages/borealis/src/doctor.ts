@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { POSTGRES_MAJORS } from '@borealis/contract';
 import { dataAtRest, poolStatus } from '@borealis/engine-local';
-import { cacheDirectory, findClientTools, isCached, offeredRelease } from '@borealis/postgres';
+import { cacheDirectory, canFetchClientTools, findClientTools, isCached, offeredRelease } from '@borealis/postgres';
 import type { Config } from './config.js';
 import { readEnvironment } from './env-file.js';
 import { configuredPool } from './home-pool.js';
@@ -73,13 +73,19 @@ async function releases(): Promise<Finding> {
   };
 }
 
-/** For dumps and restores; `psql` of any version does for queries. */
+/** For backups, dumps and restores; `psql` of any version does for queries. */
 async function clientTools(): Promise<Finding> {
   const found = await Promise.all(POSTGRES_MAJORS.map((major) => findClientTools(major, cacheDirectory())));
   const missing = POSTGRES_MAJORS.filter((_, index) => found[index] === null);
   const subject = 'pg_dump and pg_restore';
   if (missing.length === 0) return { subject, state: 'ok', sentence: `${subject} are there for every major version.` };
-  const sentence = `${subject} for PostgreSQL ${missing.join(', ')} are missing: dumps of such databases need them ("borealis tool" fetches them on Debian).`;
+  const fetched = await Promise.all(missing.map((major) => canFetchClientTools(major)));
+  const lost = missing.filter((_, index) => !fetched[index]);
+  if (lost.length > 0) {
+    const sentence = `${subject} for PostgreSQL ${lost.join(', ')} are missing and cannot be fetched here: NIGHTLY BACKUPS of such databases FAIL until they are installed.`;
+    return { subject, state: 'problem', sentence };
+  }
+  const sentence = `${subject} for PostgreSQL ${missing.join(', ')} are not here yet: the first nightly backup of such a database fetches them.`;
   return { subject, state: 'note', sentence };
 }
 

@@ -1,4 +1,4 @@
-import { type EventType, formatEvent } from '@borealis/contract';
+import { backupReceipt, type EventType, formatEvent } from '@borealis/contract';
 import { z } from 'zod';
 import { Failure } from './failure.js';
 
@@ -14,6 +14,11 @@ const events = z.looseObject({
   ),
   cursor: z.string().nullable(),
 });
+
+const backups = z.array(
+  backupReceipt.extend({ addonId: z.string(), addonName: z.string(), clusterId: z.string(), database: z.string() }),
+);
+export type OperatorBackup = z.infer<typeof backups>[number];
 
 /** The service's operator surface, as `borealis` uses it. */
 export class OperatorClient {
@@ -46,6 +51,26 @@ export class OperatorClient {
 
   /** Renews the credentials of the app of an add-on, given by name or id; throws a `Failure` with the service's reason. */
   async rotate(nameOrId: string): Promise<void> {
+    await this.#post(`/operator/addons/${await this.#idOf(nameOrId)}/rotate`);
+  }
+
+  /** All backups of all add-ons, of each add-on the newest first. */
+  async backups(): Promise<OperatorBackup[]> {
+    return backups.parse(await this.#get('/operator/backups'));
+  }
+
+  /** Asks for a backup of now; returns its name. Throws a `Failure` with the service's reason. */
+  async backUp(nameOrId: string): Promise<string> {
+    const answer = await this.#post(`/operator/addons/${await this.#idOf(nameOrId)}/backups`);
+    return z.object({ name: z.string() }).parse(answer).name;
+  }
+
+  /** Asks to prove a backup again; throws a `Failure` with the service's reason. */
+  async proveBackup(nameOrId: string, backup: string): Promise<void> {
+    await this.#post(`/operator/addons/${await this.#idOf(nameOrId)}/backups/${encodeURIComponent(backup)}/prove`);
+  }
+
+  async #idOf(nameOrId: string): Promise<string> {
     const all = addons.parse(await this.#get('/operator/addons'));
     const found = all.filter(({ id, name }) => id === nameOrId || name === nameOrId);
     if (found.length !== 1)
@@ -54,11 +79,18 @@ export class OperatorClient {
           ? `There is no add-on "${nameOrId}".`
           : `Several add-ons are named "${nameOrId}": give the id of one, ${found.map(({ id }) => id).join(' or ')}.`,
       );
-    const response = await fetch(`${this.#url}/operator/addons/${found[0]!.id}/rotate`, {
+    return found[0]!.id;
+  }
+
+  async #post(path: string): Promise<unknown> {
+    const response = await fetch(`${this.#url}${path}`, {
       method: 'POST',
       headers: { authorization: `Bearer ${this.#token}` },
     });
-    if (!response.ok) throw new Failure(((await response.json()) as { message: string }).message);
+    const answer: unknown = await response.json().catch(() => null);
+    if (!response.ok)
+      throw new Failure((answer as { message: string } | null)?.message ?? `The service answered ${response.status}.`);
+    return answer;
   }
 
   /** Events after the cursor as lines (null: from now on); waits up to 20 seconds for the first. */

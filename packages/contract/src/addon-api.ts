@@ -137,12 +137,39 @@ export const dbUsers = z.object({
 });
 export type DbUsers = z.infer<typeof dbUsers>;
 
+/** A backup and what was found out about it; null is what is not known yet. Times are ISO 8601 in UTC. */
+export const backupReceipt = z.object({
+  name: z.string(),
+  /** `failed`: it was found to be bad. */
+  state: z.enum(['wanted', 'made', 'proven', 'failed']),
+  /** The moment that it shows. */
+  takenAt: z.string().nullable(),
+  seconds: z.number().nullable(),
+  bytes: z.number().nullable(),
+  tables: z.number().nullable(),
+  rows: z.number().nullable(),
+  /** The last time that it was restored completely and compared; `failure` is null when all was equal. */
+  proof: z
+    .object({
+      at: z.string(),
+      seconds: z.number(),
+      failure: z.string().nullable(),
+      checked: z.object({ tables: z.number(), rows: z.number(), objects: z.number(), indexes: z.number() }),
+    })
+    .nullable(),
+  /** Why the last attempt to make or prove it failed; it is tried again. */
+  error: z.string().nullable(),
+});
+export type BackupReceipt = z.infer<typeof backupReceipt>;
+
 /** `GET …/restore-capabilities`: times are ISO 8601 in UTC to the microsecond, null while no moment can be restored. */
 export const restoreCapabilities = z.object({
   cloneSupported: z.boolean(),
   restoreSupported: z.boolean(),
   earliestRestorableTime: z.string().nullable(),
   latestRestorableTime: z.string().nullable(),
+  /** Ours: the newest nightly backup; null before the first. */
+  latestBackup: backupReceipt.nullish(),
 });
 export type RestoreCapabilities = z.infer<typeof restoreCapabilities>;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Every event that can reach an app's log, with what it tells. Names are those of the product document. */
+/** Every event that can reach an app's log, with what it tells. Names are those of the product document, but for ours at the end. */
 export const EVENT_TYPES = [
   'app-secure-tunnel-created',
   'app-secure-tunnel-destroyed',
@@ -26,6 +26,9 @@ export const EVENT_TYPES = [
   'postgresql-extension-removed',
   'plan-change-started',
   'plan-change-completed',
+  // Ours:
+  'db-backup-completed',
+  'db-backup-failed',
 ] as const;
 
 export const eventType = z.enum(EVENT_TYPES);

@@ -15,6 +15,7 @@ export { restoreDump } from './backups/restore-dump.js';
 export { restoredContents, troublesInLog } from './backups/restored.js';
 export { checkIndexes, SCRATCH_SETTINGS, startScratchServer, stopScratchServer } from './backups/scratch-server.js';
 export { type ClientToolsRequest, ensureClientTools, findClientTools } from './client-tools/client-tools.js';
+export { canFetchClientTools } from './client-tools/fetch.js';
 export { CLIENT_PROGRAMS, type ClientProgram, type ClientTools } from './client-tools/tools.js';
 export { type Adoption, adoptCopy } from './copies/adopt-copy.js';
 export { type CopiedFiles, copiedBytes, listCopiedFiles } from './copies/copied-files.js';

@@ -156,6 +156,7 @@ export const ERRORS = {
     sentence: (d) => `The extension "${d.name}" is not installed.`,
     resourceType: 'extension',
   },
+  noBackup: { status: 404, sentence: () => 'There is no backup of this name.', resourceType: 'backup' },
   upgradeRunning: {
     status: 423,
     sentence: () => 'A PostgreSQL major version upgrade of the add-on is running. Try again when it is finished.',

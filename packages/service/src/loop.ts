@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 
@@ -34,4 +35,19 @@ export function startLoop(name: string, log: Logger, turn: (stopping: AbortSigna
       return running;
     },
   };
+}
+
+/** What comes of the work; null when the wait for it was ended first, which does not end the work. */
+export async function untilStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T | null> {
+  if (stopping.aborted) {
+    work.catch(() => undefined);
+    return null;
+  }
+  const done = new AbortController();
+  const aborted = once(stopping, 'abort', { signal: done.signal }).then(
+    () => null,
+    () => null,
+  );
+  // The listener must go with each wait: the signal lives as long as the service.
+  return Promise.race([work, aborted]).finally(() => done.abort());
 }

@@ -63,6 +63,21 @@ function addGauges(registry: Registry, db: ControlDatabase, strands: Strands): v
     },
   });
   new Gauge({
+    name: 'borealis_backups',
+    help: 'Backups of add-ons: wanted, made, proven, or failed (found to be bad)',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const rows = await db.sql
+        .selectFrom('backup')
+        .select(['state', (e) => e.fn.countAll<string>().as('count')])
+        .groupBy('state')
+        .execute();
+      this.reset();
+      for (const { state, count } of rows) this.set({ state }, Number(count));
+    },
+  });
+  new Gauge({
     name: 'borealis_log_lines_pending',
     help: 'Lines that wait for the log of their app',
     registers,

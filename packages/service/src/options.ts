@@ -2,6 +2,7 @@ import type { Secret } from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import type { BackupPolicy } from './backups/backup-policy.js';
 import type { RotationTimes } from './rotation/rotation-store.js';
 import type { StoragePolicy } from './storage/storage-policy.js';
 
@@ -27,6 +28,8 @@ export interface ServiceConfig {
   rotation?: RotationTimes;
   /** When what happens to a database that grows; the defaults when not given. */
   storage?: Partial<StoragePolicy>;
+  /** When backups are made and proven, and how long they are kept; the defaults when not given. */
+  backups?: Partial<BackupPolicy>;
   /** Regions that are accepted, without the provider's prefix; all that the platform has when not given. */
   regions?: readonly string[];
   /** Where e-mails go out: `smtp://` or `smtps://`, with user and password in it. Nobody gets any without it. */

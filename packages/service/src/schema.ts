@@ -1,4 +1,5 @@
 import type { AddonStatus } from '@borealis/contract';
+import type { DatabaseBackup } from '@borealis/engine';
 import type { Generated, JSONColumnType } from 'kysely';
 
 /** The tables of the migrations as TypeScript sees them; a test compares both. */
@@ -23,6 +24,7 @@ export interface Database {
   storage: StorageTable;
   restore_token: RestoreTokenTable;
   origin: OriginTable;
+  backup: BackupTable;
 }
 
 export type Access = 'ro' | 'rw';
@@ -226,4 +228,16 @@ export interface OriginTable {
   source_ro_role: string;
   moment: string | null;
   role_suffix: string;
+}
+
+export interface BackupTable {
+  addon_id: string;
+  name: string;
+  reason: 'night' | 'request';
+  state: Generated<'wanted' | 'made' | 'proven' | 'failed'>;
+  receipt: JSONColumnType<DatabaseBackup> | null;
+  due_at: Generated<Date> | null;
+  tries: Generated<number>;
+  error: string | null;
+  created_at: Generated<Date>;
 }

@@ -6,6 +6,9 @@ import { refreshDocuments } from './access/refresh.js';
 import { addonStrand } from './addons/addon.strand.js';
 import { AddonOverview } from './addons/addon-overview.js';
 import { AddonRequests } from './addons/addon-requests.js';
+import { BACKUP_POLICY } from './backups/backup-policy.js';
+import { BackupRequests } from './backups/backup-requests.js';
+import { BackupWatch } from './backups/backup-watch.js';
 import { type ControlDatabase, openDatabase } from './database.js';
 import { EngineEvents } from './events/engine-events.js';
 import { EventReader } from './events/event-reader.js';
@@ -100,6 +103,8 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   });
   const rotations = new RotationRequests(db, () => strands);
   const limits = new StorageLimits(db, () => strands, storagePolicy);
+  const backups = new BackupWatch({ db, engine, policy: { ...BACKUP_POLICY, ...config.backups }, log });
+  const requested = new BackupRequests(db, () => backups.wake());
   await app.register(partnerApi(requests, config));
   await app.register(
     addonApi({
@@ -108,12 +113,22 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
       personalUsers: new PersonalUsers(db, engine, publisher, () => strands),
       integrations: new DataIntegrations(db, engine, publisher, () => strands),
       extensions: new Extensions(db, engine, () => strands),
+      backups: requested,
     }),
   );
   const token = config.operatorToken;
   if (token) {
     await app.register(
-      operatorApi({ token, strands, rotations, overview: new AddonOverview(db, strands, engine), events, metrics }),
+      operatorApi({
+        db,
+        token,
+        strands,
+        rotations,
+        backups: requested,
+        overview: new AddonOverview(db, strands, engine),
+        events,
+        metrics,
+      }),
     );
   }
   await app.ready();
@@ -121,7 +136,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const postman = config.smtpUrl ? new Postman(config.smtpUrl, config.mailFrom ?? MAIL_FROM) : null;
   const mails = new MailDelivery({ db, grants, platform, postman, log });
   const storage = new StorageWatch({ db, engine, limits, log });
-  return running({ options, db, app, strands, metrics, events, delivery, mails, storage, address });
+  return running({ options, db, app, strands, metrics, events, delivery, mails, storage, backups, address });
 }
 
 const MAIL_FROM = 'Borealis Isolated Postgres <borealis@localhost>';
@@ -161,6 +176,7 @@ interface Running {
   delivery: LogDelivery;
   mails: MailDelivery;
   storage: StorageWatch;
+  backups: BackupWatch;
   address: Address;
 }
 
@@ -169,7 +185,8 @@ const MAIL_PAUSE_MS = 2_000;
 /** How long running requests may take to be answered once the service is told to stop. */
 const CLOSE_GRACE_MS = 2_000;
 
-function running({ options, db, app, strands, metrics, events, delivery, mails, storage, address }: Running): Service {
+function running(parts: Running): Service {
+  const { options, db, app, strands, metrics, events, delivery, mails, storage, backups, address } = parts;
   const { engine, config, log } = options;
   let loops: Loop[] = [];
   const startLoops = () => {
@@ -190,7 +207,9 @@ function running({ options, db, app, strands, metrics, events, delivery, mails, 
       return MAIL_PAUSE_MS;
     });
     const watching = startLoop('watching the storage', log, () => storage.turn());
-    loops = [deliveries, taking, sending, watching];
+    const backingUp = startLoop('making backups', log, (stopping) => backups.turn(stopping));
+    backups.onWake = () => backingUp.wake();
+    loops = [deliveries, taking, sending, watching, backingUp];
   };
   let stopped: Promise<void> | undefined;
   const stop = async () => {

@@ -55,12 +55,12 @@ test('what can be restored is what the engine says', async () => {
   const harness = await start();
   const { name, token } = await availableAddon(harness);
   const ask = async () => (await call(harness.service, token, 'GET', `${name}/restore-capabilities`)).json();
-  const nothing = { earliestRestorableTime: null, latestRestorableTime: null };
+  const nothing = { earliestRestorableTime: null, latestRestorableTime: null, latestBackup: null };
   expect(await ask()).toEqual({ cloneSupported: true, restoreSupported: false, ...nothing });
   harness.engine.window = WINDOW;
   expect(await ask()).toEqual({
     ...{ cloneSupported: true, restoreSupported: true },
-    ...{ earliestRestorableTime: WINDOW.earliest, latestRestorableTime: WINDOW.latest },
+    ...{ earliestRestorableTime: WINDOW.earliest, latestRestorableTime: WINDOW.latest, latestBackup: null },
   });
 });
 

@@ -18,6 +18,7 @@ await runProcess(async () => {
   const atLabel = pausesFrom(process.env.BOREALIS_PAUSE_DIRECTORY);
   // Tests make it small: nobody fills ten gibibytes for one.
   const storage = process.env.BOREALIS_STORAGE_POLICY;
+  const backups = process.env.BOREALIS_BACKUP_POLICY;
   const service = await createService({
     database: { ...database, password: database.password.reveal(), max: POOL_SIZE },
     engine: createEngineClient(socket),
@@ -36,6 +37,7 @@ await runProcess(async () => {
       rotation: config.rotation,
       smtpUrl: new Secret(config.smtpUrl ?? `smtp://127.0.0.1:${config.mailPort}`),
       mailFrom: config.mailFrom,
+      backups: { night: config.backupNight, ...(backups ? JSON.parse(backups) : {}) },
       ...(storage ? { storage: JSON.parse(storage) } : {}),
       operatorToken: new Secret(credentials.operatorToken),
     },

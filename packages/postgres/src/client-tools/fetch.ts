@@ -36,6 +36,11 @@ export async function fetchTools(request: ClientToolsRequest): Promise<ClientToo
   return tools;
 }
 
+/** True where `ensureClientTools` would fetch them for a server of that major if there were none. */
+export async function canFetchClientTools(major: string): Promise<boolean> {
+  return SUITES.some((suite) => suite.major >= majorNumber(major)) && (await isDebian());
+}
+
 function whatToInstall(major: string): string {
   const how =
     process.platform === 'darwin' ? 'Homebrew has them as libpq' : `most systems call them postgresql-client-${major}`;

@@ -1,9 +1,9 @@
-import { once } from 'node:events';
 import type { EventType, PrincipalKind } from '@borealis/contract';
 import type { Engine, EngineEvent } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import { bumpRevision } from '../access/revision.js';
 import type { ControlDatabase, Transaction } from '../database.js';
+import { untilStopped } from '../loop.js';
 import { addonOf } from './addon-of.js';
 import { type ClusterEventType, recordEvent } from './event-log.js';
 import { tunnelKey } from './tunnel-key.js';
@@ -23,7 +23,7 @@ export class EngineEvents {
   /** Waits for events and takes them over; returns how many there were. Stopping ends the wait, not the writing. */
   async take(stopping: AbortSignal, waitSeconds = WAIT_SECONDS): Promise<number> {
     const before = await this.#cursor();
-    const page = await abortable(this.engine.events(before, waitSeconds), stopping);
+    const page = await untilStopped(this.engine.events(before, waitSeconds), stopping);
     if (!page) return 0;
     const { events, cursor } = page;
     if (cursor === null || cursor === before) return 0;
@@ -64,17 +64,6 @@ async function follow(tx: Transaction, addonId: string, event: EngineEvent): Pro
   if (event.type === 'tunnel-created') return tunnelOpened(tx, addonId, event);
   if (event.type === 'tunnel-destroyed') return tunnelClosed(tx, addonId, event);
   return false;
-}
-
-async function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T | null> {
-  if (signal.aborted) return null;
-  const done = new AbortController();
-  const aborted = once(signal, 'abort', { signal: done.signal }).then(
-    () => null,
-    () => null,
-  );
-  // The listener must go with each wait: the signal lives as long as the service.
-  return Promise.race([work, aborted]).finally(() => done.abort());
 }
 
 async function moveCursor(tx: Transaction, cursor: string): Promise<void> {

@@ -13,6 +13,7 @@ import { listDbUsers } from '../access/db-users.js';
 import type { PersonalUsers } from '../access/personal-users.js';
 import { describeAddon } from '../addons/addon-info.js';
 import { assertProvisioned } from '../addons/readiness.js';
+import type { BackupRequests } from '../backups/backup-requests.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
 import type { Extensions } from '../extensions/extensions.js';
@@ -22,6 +23,7 @@ import type { RotationRequests } from '../rotation/requests.js';
 import type { CleanupWindows } from '../storage/cleanup-windows.js';
 import type { StorageLimits } from '../storage/storage-limits.js';
 import { type Admit, admission, params, refusals, tags } from './addon-admission.js';
+import { backupRoutes } from './backup-routes.js';
 import { errorHandler } from './error-handler.js';
 import { extensionRoutes } from './extension-routes.js';
 import { integrationRoutes } from './integration-routes.js';
@@ -38,6 +40,7 @@ interface Parts {
   limits: StorageLimits;
   cleanupWindows: CleanupWindows;
   extensions: Extensions;
+  backups: BackupRequests;
 }
 
 /** The add-on API: what the CLI plugin calls, with a short-lived token of the person who runs it. */
@@ -50,6 +53,7 @@ export function addonApi(parts: Parts): FastifyPluginAsyncZod {
     await app.register(extensionRoutes(parts.extensions, admitted));
     await app.register(storageRoutes(parts.cleanupWindows, admitted));
     await app.register(restoreRoutes(parts.db, parts.engine, admitted));
+    await app.register(backupRoutes(parts.db, parts.backups, admitted));
     await app.register(privateTunnelRoutes);
   };
 }

@@ -3,11 +3,14 @@ import type { Strands } from '@borealis/strands';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { AddonOverview } from '../addons/addon-overview.js';
+import type { BackupRequests } from '../backups/backup-requests.js';
+import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
 import type { EventReader } from '../events/event-reader.js';
 import type { Metrics } from '../metrics.js';
 import type { RotationRequests } from '../rotation/requests.js';
 import { bearerToken, sameSecret } from './authorization.js';
+import { operatorBackupRoutes } from './backup-routes.js';
 import { errorHandler } from './error-handler.js';
 
 const addon = z.object({
@@ -49,9 +52,11 @@ const eventQuery = z.object({
 });
 
 interface Parts {
+  db: ControlDatabase;
   token: Secret;
   strands: Strands;
   rotations: RotationRequests;
+  backups: BackupRequests;
   overview: AddonOverview;
   events: EventReader;
   metrics: Metrics;
@@ -62,7 +67,8 @@ const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
 /** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked and renews credentials. */
-export function operatorApi({ token, strands, rotations, overview, events, metrics }: Parts): FastifyPluginAsyncZod {
+export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
+  const { db, token, strands, rotations, backups, overview, events, metrics } = parts;
   return async (app) => {
     app.setErrorHandler(errorHandler(({ message }) => ({ message })));
     app.addHook('onRequest', async (request) => {
@@ -95,6 +101,7 @@ export function operatorApi({ token, strands, rotations, overview, events, metri
         return reply.status(202).send(null);
       },
     );
+    await app.register(operatorBackupRoutes(db, backups));
     const page = z.object({ events: z.array(event), cursor: z.string() });
     app.get(
       '/operator/events',

@@ -16,7 +16,7 @@ export function restoreRoutes(db: ControlDatabase, engine: Engine, admitted: Adm
       async (request) => {
         const { addon } = await admitted(request, request.params.name);
         assertProvisioned(addon);
-        return restoreCapabilitiesOf(engine, addon);
+        return restoreCapabilitiesOf(db, engine, addon);
       },
     );
     app.post(

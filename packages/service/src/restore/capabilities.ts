@@ -1,9 +1,15 @@
 import type { RestoreCapabilities } from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
 import type { Addon } from '../addons/addon-store.js';
+import { latestBackup } from '../backups/receipts.js';
+import type { ControlDatabase } from '../database.js';
 
 /** What can be made of an add-on that is provisioned, as the engine says now. */
-export async function restoreCapabilitiesOf(engine: Engine, addon: Addon): Promise<RestoreCapabilities> {
+export async function restoreCapabilitiesOf(
+  db: ControlDatabase,
+  engine: Engine,
+  addon: Addon,
+): Promise<RestoreCapabilities> {
   const window = await engine.restoreWindow(addon.cluster_id);
   const { earliest = null, latest = null } = window ?? {};
   return {
@@ -11,5 +17,6 @@ export async function restoreCapabilitiesOf(engine: Engine, addon: Addon): Promi
     restoreSupported: earliest !== null && latest !== null,
     earliestRestorableTime: earliest,
     latestRestorableTime: latest,
+    latestBackup: await latestBackup(db, addon.id),
   };
 }

@@ -1,4 +1,4 @@
-import { type RestoreCapabilities, restoreCapabilities } from '@borealis/contract';
+import { type BackupReceipt, type RestoreCapabilities, restoreCapabilities } from '@borealis/contract';
 import { AddonCommand } from '../../../base-command.js';
 import { addonFlag, appFlag, jsonFlag } from '../../../flags.js';
 import { fieldList, localTime, toJson } from '../../../text.js';
@@ -38,5 +38,16 @@ function describe(answer: RestoreCapabilities): string {
     ['Point-in-time Restore Supported', yesNo(answer.restoreSupported)],
     ['Earliest Restorable Time', time(answer.earliestRestorableTime)],
     ['Latest Restorable Time', time(answer.latestRestorableTime)],
+    ...(answer.latestBackup ? [describeBackup(answer.latestBackup)] : []),
   ]);
+}
+
+function describeBackup({ takenAt, proof }: BackupReceipt): [string, string] {
+  const found =
+    proof === null
+      ? 'not proven yet'
+      : proof.failure === null
+        ? `restored and compared: ${proof.checked.tables} tables, ${proof.checked.rows} rows`
+        : `NOT GOOD: ${proof.failure}`;
+  return ['Latest Backup', `${localTime(takenAt!)} (${found})`];
 }
