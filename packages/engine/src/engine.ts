@@ -242,6 +242,9 @@ export interface ExtensionCatalogue {
 /** A login role of one database; `readOnly` follows from its name (`…_ro_…`), the rest is the gateway's. */
 export type RoleSpec = GatewayRole;
 
+/** Something died and is back; data that could not be started was made anew, up to the moment that `what` tells. */
+export type RecoveryEventType = 'cluster-recovered' | 'cluster-rebuilt';
+
 /**
  * Trouble that lasts, for the reason that `what` gives, and its end: finished WAL does not reach the archive, no base can be made, what is there
  * does not reach the object store.
@@ -250,7 +253,7 @@ export type TroubleEventType = `${'archive' | 'bases' | 'store'}-${'failing' | '
 
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
-  | { type: 'cluster-recovered' | TroubleEventType; seq: number; at: string; what: string }
+  | { type: RecoveryEventType | TroubleEventType; seq: number; at: string; what: string }
 );
 
 export const ENGINE_ERROR_CODES = [

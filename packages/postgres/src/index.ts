@@ -35,6 +35,7 @@ export { ReleaseError, type ReleaseErrorCode } from './release/release-error.js'
 export { systemVersion } from './release/system-install.js';
 export { writeConfiguration } from './server/configuration.js';
 export { connect, databaseSizes } from './server/connection.js';
+export { damageIn } from './server/damage.js';
 export { createDataDirectory, placeDataDirectory } from './server/data-directory.js';
 export { findServer, isServerAlive, type ServerIdentity } from './server/identity.js';
 export { trimLog } from './server/log-file.js';
@@ -43,6 +44,7 @@ export { settingsFor } from './server/settings.js';
 export type { OsUser, ServerAccess, ServerSpec } from './server/spec.js';
 export { type StartOptions, StartTimeout, startServer } from './server/start.js';
 export { type StopOptions, stopServer } from './server/stop.js';
+export { closedFile, isInUse } from './server/untouched.js';
 export { isArchiving, pathInCommand } from './server/wal-archiving.js';
 export { sharedServerSettings, TENANT_BOUNDS, type TenantBounds } from './tenants/bounds.js';
 export { endProcesses, readServerUse, type ServerUse, type TenantProcess } from './tenants/server-use.js';

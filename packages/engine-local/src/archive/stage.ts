@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pathInCommand } from '@borealis/postgres';
 import { ensureDirectory, isSystemError, type Ownership } from '../system/files.js';
-import type { WalArchive } from './wal-archive.js';
 import { isSegment, isWalFile, parseSegment, segmentName } from './wal-names.js';
+import type { WalSource } from './wal-source.js';
 
 /** So many segments after the one that was asked for last are ready before they are asked for. */
 const AHEAD = 4;
@@ -35,7 +35,7 @@ export function restoreCommand(dataDirectory: string, directory: string): string
  * is not what was archived: the recovery then waits, and has to be ended.
  */
 export async function stageWal(
-  archive: WalArchive,
+  archive: WalSource,
   from: string,
   directory: string,
   owner: Ownership | undefined,
@@ -61,7 +61,7 @@ async function removeAnswers(directory: string): Promise<void> {
 
 class Stage {
   constructor(
-    private readonly archive: WalArchive,
+    private readonly archive: WalSource,
     private readonly directory: string,
     private readonly owner: Ownership | undefined,
     private asked: string,

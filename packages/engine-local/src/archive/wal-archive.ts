@@ -107,6 +107,11 @@ export class WalArchive {
     await rm(spooled);
   }
 
+  /** Adds a file that was found elsewhere, unless it is there. */
+  async add(name: string, content: AsyncIterable<Buffer>): Promise<void> {
+    if (!(await this.has(name))) await seal(content, this.path(name), { key: this.place.key, name });
+  }
+
   /** Removes what a recovery from this segment on does not need, oldest first, so that a kill leaves no gap. Histories stay. */
   async prune(before: string): Promise<void> {
     const { number } = parseSegment(before);

@@ -46,6 +46,7 @@ export function basicRecord(
     storedIn: null,
     storeFailing: false,
     backupKeys: {},
+    rebuild: null,
     gateway: null,
     access: null,
     accessInForce: 0,

@@ -77,6 +77,7 @@ export class ClusterReconciler {
       users: null,
       directoriesReady: false,
       dataReady: false,
+      damages: 0,
       configured: false,
       configurationLoaded: false,
       server: null,

@@ -23,6 +23,17 @@ const gatewayRecord = z.object({
 });
 export type GatewayRecord = z.infer<typeof gatewayRecord>;
 
+/** Data that cannot be started is made anew from a base and the log. */
+const rebuildRecord = z.object({
+  /** What PostgreSQL said. */
+  reason: z.string(),
+  begunAt: z.iso.datetime(),
+  /** By the ends of their copying: the base that it is made from (null: none was chosen yet), and the oldest that did not start either. */
+  base: z.string().nullable(),
+  failedFrom: z.string().nullable(),
+});
+export type RebuildRecord = z.infer<typeof rebuildRecord>;
+
 /** The journal of one cluster: what is wanted, what was allotted, how far access has come. */
 const clusterRecord = z.object({
   format: z.literal(1),
@@ -50,6 +61,8 @@ const clusterRecord = z.object({
   storedIn: z.string().nullable().default(null),
   /** True: it was told that the store fails, and not yet that it is well again. */
   storeFailing: z.boolean().default(false),
+  /** Null: its data is what it should be, as far as is known. */
+  rebuild: rebuildRecord.nullable().default(null),
   /** Null: no tunnel leads to this cluster. */
   gateway: gatewayRecord.nullable(),
   access: clusterAccess.nullable(),

@@ -36,9 +36,12 @@ export function serverSpec(state: ClusterState): ServerSpec {
       ...(hasStore(state) ? { archive_timeout: `${FINISH_SECONDS}s` } : {}),
     },
     ...(pending ? { closedFor: userInfo().username } : {}),
-    ...(pending?.moment
+    ...(pending?.moment || record.rebuild
       ? {
-          recovery: { restoreCommand: restoreCommand(paths.data, paths.walStage), until: normalMoment(pending.moment) },
+          recovery: {
+            restoreCommand: restoreCommand(paths.data, paths.walStage),
+            until: pending?.moment ? normalMoment(pending.moment) : null,
+          },
         }
       : {}),
     ...(isShared(state) ? { privateMemoryMiB: tenantBounds(state).privateMemoryMiB } : {}),

@@ -12,9 +12,11 @@ import {
 } from '@borealis/postgres';
 import { generateArchiveKey, isArchived } from '../archive/archive-of.js';
 import { adoptOrigin, copyOrigin } from '../copies/origin-steps.js';
-import { pendingMoment, withPastLog } from '../copies/past.js';
+import { pendingLog, withLog } from '../copies/past.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
 import { traversable } from '../home/home.js';
+import { noteFailedStart } from '../rebuild/damage-watch.js';
+import { finishRebuild, replaceData } from '../rebuild/rebuild-steps.js';
 import { ensureDirectory } from '../system/files.js';
 import { ensureOsUser } from '../system/os-users.js';
 import { announceRecovery } from './recovery.js';
@@ -126,16 +128,18 @@ const startPostgres: Step = {
   async run(state) {
     // In short turns, so that a destroy does not wait for a long crash recovery: the next look adopts the server.
     const spec = serverSpec(state);
-    const moment = await pendingMoment(state);
+    const log = await pendingLog(state);
     const isNew = !(await findServer(spec));
     const start = () => startServer(spec, { seconds: START_SECONDS });
     try {
-      state.server = moment ? await withPastLog(state, moment, start) : await start();
+      state.server = log ? await withLog(state, log, start) : await start();
     } catch (error) {
-      // The log of a restore takes as long as it takes; the next turn goes on with it.
-      if (moment && error instanceof StartTimeout) return;
+      await noteFailedStart(state, error);
+      // A long log takes as long as it takes; the next turn goes on with it.
+      if (log && error instanceof StartTimeout) return;
       throw error;
     }
+    state.damages = 0;
     if (isNew) state.configurationLoaded = true;
     state.serverRestarts.started(Date.now());
     const { record } = state.journal;
@@ -177,9 +181,11 @@ export const SERVER_STEPS: readonly Step[] = [
   makeArchiveKey,
   makeDirectories,
   copyOrigin,
+  replaceData,
   makeDataDirectory,
   configure,
   startPostgres,
+  finishRebuild,
   loadConfiguration,
   adoptOrigin,
   applyAccessToPostgres,

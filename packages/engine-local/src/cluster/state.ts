@@ -30,6 +30,8 @@ export interface ClusterState {
   users: { postgres: OsUser; gateway: OsUser | null } | null;
   directoriesReady: boolean;
   dataReady: boolean;
+  /** How often in a row PostgreSQL did not start and said that its data is damaged. */
+  damages: number;
   configured: boolean;
   /** True when the running server runs by its files, as far as this keeper has seen. */
   configurationLoaded: boolean;

@@ -7,6 +7,7 @@ import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { toEngineError } from '../errors.js';
 import { Alarm, type Trouble } from '../events/alarm.js';
+import { removeBrokenData } from '../rebuild/broken-data.js';
 import { Mutex } from '../system/mutex.js';
 import { BASE_POLICY, type BasePolicy, isDue, superfluous } from './base-policy.js';
 import { makeRoomForBase } from './base-room.js';
@@ -84,6 +85,7 @@ class BaseWatch {
     if (isBeingCopied(state)) return;
     for (const base of superfluous(await listBases(directory), policy, Date.now())) await removeBase(directory, base);
     await this.#prune((await listBases(directory))[0]);
+    await removeBrokenData(state.journal.paths.broken, Date.now() - policy.keep * 1000);
   }
 
   /** The log before the oldest base leads to no moment that can be restored. */

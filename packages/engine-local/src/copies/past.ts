@@ -1,12 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClusterOrigin } from '@borealis/engine';
 import { connect, finishLog, restoreBase, type ServerIdentity } from '@borealis/postgres';
 import { archiveOf } from '../archive/archive-of.js';
 import { stageWal } from '../archive/stage.js';
+import type { WalSource } from '../archive/wal-source.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
+import { logOfRebuild } from '../rebuild/rebuild-log.js';
 import { isSystemError } from '../system/files.js';
 import { pendingOrigin } from './pending-origin.js';
 import { nearestBase } from './restore-window.js';
@@ -41,17 +42,21 @@ async function archiveUpToNow(state: ClusterState, source: ClusterState): Promis
   }
 }
 
-/** Runs `start`, which returns once the server has reached the moment of its origin, and gives the server the log that it asks for meanwhile. */
-export async function withPastLog(
+/** The log that a server still has to be brought forward by. */
+export interface PendingLog {
+  source: WalSource;
+  /** The segment that its recovery begins with. */
+  from: string;
+}
+
+/** Runs `start`, which returns once the server has recovered, and gives the server the log that it asks for meanwhile. */
+export async function withLog(
   state: ClusterState,
-  { clusterId, moment }: ClusterOrigin & { moment: string },
+  { source, from }: PendingLog,
   start: () => Promise<ServerIdentity>,
 ): Promise<ServerIdentity> {
-  const source = findSource(state, clusterId);
-  const { firstSegment } = await nearestBase(source, moment);
   const over = new AbortController();
-  const { walStage } = state.journal.paths;
-  const staging = stageWal(archiveOf(source), firstSegment, walStage, state.users?.postgres, over.signal);
+  const staging = stageWal(source, from, state.journal.paths.walStage, state.users?.postgres, over.signal);
   const failure = staging.then(() => new Promise<never>(() => {}));
   try {
     return await Promise.race([start(), failure]);
@@ -61,13 +66,18 @@ export async function withPastLog(
   }
 }
 
-/** The moment that the server still has to be brought to; null when there is none, or it is reached. */
-export async function pendingMoment({ journal }: ClusterState): Promise<(ClusterOrigin & { moment: string }) | null> {
-  const origin = pendingOrigin(journal.record);
-  if (!origin?.moment) return null;
+/** What the server still needs to reach the moment of its origin, or the end of its log in a rebuild; null when it needs nothing. */
+export async function pendingLog(state: ClusterState): Promise<PendingLog | null> {
+  const { record, paths } = state.journal;
+  const origin = pendingOrigin(record);
+  if (!origin?.moment && !record.rebuild) return null;
   // PostgreSQL removes it when it goes on by itself, and needs its source no more.
-  const isRecovering = await stat(join(journal.paths.data, 'recovery.signal')).then(() => true, notThere);
-  return isRecovering ? { ...origin, moment: origin.moment } : null;
+  const isRecovering = await stat(join(paths.data, 'recovery.signal')).then(() => true, notThere);
+  if (!isRecovering) return null;
+  if (record.rebuild) return logOfRebuild(state, record.rebuild);
+  const source = findSource(state, origin!.clusterId);
+  const { firstSegment } = await nearestBase(source, origin!.moment!);
+  return { source: archiveOf(source), from: firstSegment };
 }
 
 function notThere(error: unknown): false {

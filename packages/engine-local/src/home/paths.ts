@@ -36,6 +36,8 @@ export interface ClusterPaths {
   archive: string;
   /** Copies of the data that restores begin with, closed to others. */
   bases: string;
+  /** Data that could not be started and was replaced, kept for a while, closed to others. */
+  broken: string;
   /** Log on its way to a server that is being restored; belongs to the PostgreSQL user, closed to others. */
   walStage: string;
   /** Sealed dumps, a directory for each database, closed to others. */
@@ -99,6 +101,7 @@ function clusterPaths(directory: string, run: string): ClusterPaths {
     walSpool: join(directory, 'wal-spool'),
     archive: join(directory, 'archive'),
     bases: join(directory, 'bases'),
+    broken: join(directory, 'broken'),
     walStage: join(directory, 'wal-stage'),
     backups: join(directory, 'backups'),
     scratch: join(directory, 'scratch'),

@@ -29,14 +29,21 @@ export async function trimLog(path: string, maxBytes: number = LOG_BYTES): Promi
   }
 }
 
-/** The last lines of a log, at most 4 KiB; empty when there is no log. */
+/** How a server refuses those who knock while it starts, stops or recovers: many times a second, it may be. */
+const REFUSAL = /FATAL: {2}the database system is /;
+
+/** The last lines of a log, out of its last 16 KiB and without refusals; empty when there is no log. */
 export async function lastLines(path: string, count: number, from = 0): Promise<string> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(nullIfMissing);
   if (!handle) return '';
   try {
     const fresh = (await handle.stat()).size - from;
-    const text = (await readEnd(handle, Math.max(0, Math.min(4096, fresh)))).toString('utf8');
-    return text.trim().split('\n').slice(-count).join('\n');
+    const text = (await readEnd(handle, Math.max(0, Math.min(16_384, fresh)))).toString('utf8');
+    const lines = text.trim().split('\n');
+    return lines
+      .filter((line) => !REFUSAL.test(line))
+      .slice(-count)
+      .join('\n');
   } finally {
     await handle.close();
   }

@@ -84,16 +84,22 @@ const DEFAULTS: Record<string, string> = {
   log_checkpoints: 'off',
 };
 
-/** Along the timeline of the base; nobody reads meanwhile, and the first that can connect finds it complete. */
+/**
+ * Along the newest timeline: a server that was rebuilt has several, and what is on none but an older one was lost with its log. Nobody reads
+ * meanwhile, and the first that can connect finds it complete.
+ */
 function recoverySettings({ recovery }: ServerSpec): Record<string, string> {
   if (!recovery) return {};
-  return {
-    restore_command: recovery.restoreCommand,
+  const target = {
     // While it reads its file PostgreSQL knows no names of zones yet.
-    recovery_target_time: recovery.until.replace(/z$/i, '+00:00'),
+    recovery_target_time: recovery.until?.replace(/z$/i, '+00:00') ?? '',
     recovery_target_inclusive: 'on',
     recovery_target_action: 'promote',
-    recovery_target_timeline: 'current',
+  };
+  return {
+    restore_command: recovery.restoreCommand,
+    ...(recovery.until === null ? {} : target),
+    recovery_target_timeline: 'latest',
     hot_standby: 'off',
   };
 }

@@ -20,8 +20,11 @@ export type ServerAccess =
 export interface Recovery {
   /** PostgreSQL's `restore_command`; a failure is the end of the log. */
   restoreCommand: string;
-  /** ISO 8601 with a zone, to the microsecond: exactly the commits up to it are there. One later commit must be in the log. */
-  until: string;
+  /**
+   * ISO 8601 with a zone, to the microsecond: exactly the commits up to it are there. One later commit must be in the log. Null: all that
+   * the log has.
+   */
+  until: string | null;
 }
 
 /** One PostgreSQL server: everything needed to make, start and find it. */
@@ -41,7 +44,7 @@ export interface ServerSpec {
   access: ServerAccess;
   /** While it is set nobody is let in but this OS user, without a password and only as the superuser. */
   closedFor?: string;
-  /** How a restored base gets its log, and to which moment it is brought before anybody can connect. */
+  /** How a restored base gets its log, and how far it is brought before anybody can connect. */
   recovery?: Recovery;
   /**
    * Memory that one process of the server may have for itself, shared memory and stack apart; whoever asks for more gets an error

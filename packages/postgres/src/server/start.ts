@@ -111,6 +111,6 @@ async function logSize(spec: ServerSpec): Promise<number> {
 }
 
 async function failure(spec: ServerSpec, logStart: number, what: string): Promise<string> {
-  const lines = await lastLines(spec.logFile, 8, logStart);
+  const lines = await lastLines(spec.logFile, 16, logStart);
   return `PostgreSQL in "${spec.dataDirectory}" ${what}: ${lines || 'it wrote no log'}`;
 }
