@@ -57,6 +57,18 @@ test.each(['dev', 'x1-s10-p1-r1'])(
   },
 );
 
+test('an add-on that is hardly there at its time of the night waits for the next one', async () => {
+  const { turns, rows, pool, addon } = await watched();
+  const { rows: clock } = await pool.query<{ now: Date }>('select now()');
+  const { at } = lastNight(addon.id, clock[0]!.now, BACKUP_POLICY);
+  await pool.query('update addon set available_at = $1', [new Date(at.getTime() - 3_599_000)]);
+  await turns();
+  expect(await rows()).toEqual([]);
+  await pool.query('update addon set available_at = $1', [new Date(at.getTime() - 3_600_000)]);
+  await turns();
+  expect(await rows()).toHaveLength(1);
+});
+
 test('a backup that is found to be bad is told to its owner, and stays to be looked at', async () => {
   const { turns, engine, events, ask } = await watched();
   engine.backupFailure = 'Its file is not what was sealed (damaged).';

@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 export interface BackupPolicy {
   /** The hours of the night, in UTC, over which the add-ons are spread: the first, and how many. */
   night: { begin: number; hours: number };
+  /** An add-on that is younger than this at its time of the night waits for the next one: it is still being set up. */
+  settle: number;
   /** The newest backup of each of so many days is kept, and of so many weeks; those that were asked for stay as long as the days. */
   keep: { days: number; weeks: number };
   /** A backup that is kept is proven again. */
@@ -20,6 +22,7 @@ const DAY = 86_400;
 
 export const BACKUP_POLICY: BackupPolicy = {
   night: { begin: 1, hours: 4 },
+  settle: 3600,
   keep: { days: 7, weeks: 4 },
   proveEvery: 7 * DAY,
   retry: { first: 60, longest: 3600 },

@@ -47,7 +47,6 @@ export class BackupWatch {
     return 0;
   }
 
-  /** An add-on that was not there yet at its time of the night waits for the next one. */
   async #planNights(): Promise<void> {
     const { db, policy } = this.parts;
     const rows = await db.sql
@@ -66,7 +65,7 @@ export class BackupWatch {
       .execute();
     for (const { id, available_at, now, newest } of rows) {
       const { name, at } = lastNight(id, now, policy);
-      if (at < available_at! || (newest ?? '') >= name) continue;
+      if (at.getTime() < available_at!.getTime() + policy.settle * 1000 || (newest ?? '') >= name) continue;
       await db.transaction(async (tx) => {
         await forgetMissed(tx, id, name);
         await wantBackup(tx, id, name, 'night');
