@@ -16,6 +16,8 @@ export interface Relation {
   file: number;
   /** PostgreSQL's letter: `r` a table, `p` a partitioned one, `m` a materialized view, `t` TOAST. */
   kind: string;
+  /** PostgreSQL's letter: `p` it is in the log, `u` it is unlogged, `t` it is of one session. */
+  persistence: string;
 }
 
 /** A row of a catalogue that begins with a number and a name. */
@@ -25,11 +27,13 @@ export interface Named {
 }
 
 export function readRelation(columns: Buffer, format: WalFormat): Relation {
+  const letterAt = (at: number) => String.fromCharCode(columns.readUInt8(at));
   return {
     ...readNamed(columns),
     namespace: columns.readUInt32LE(68),
     file: columns.readUInt32LE(88),
-    kind: String.fromCharCode(columns.readUInt8(format.relationKindAt)),
+    kind: letterAt(format.relationKindAt),
+    persistence: letterAt(format.relationKindAt - 1),
   };
 }
 

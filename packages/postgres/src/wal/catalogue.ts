@@ -56,7 +56,7 @@ export class Catalogue {
   }
 }
 
-/** True for what holds rows that somebody has put there. */
-export function isTable({ oid, kind }: Relation): boolean {
-  return oid >= FIRST_USER_OBJECT && (kind === 'r' || kind === 'p' || kind === 'm');
+/** True for what holds rows that somebody has put there, for others to see. */
+export function isTable({ oid, kind, persistence }: Relation): boolean {
+  return oid >= FIRST_USER_OBJECT && (kind === 'r' || kind === 'p' || kind === 'm') && persistence !== 't';
 }

@@ -1,8 +1,8 @@
 import type { BaseCatalogue } from './base-catalogue.js';
 import { isTable, type TableName } from './catalogue.js';
 import { FIRST_USER_OBJECT, type Relation } from './catalogue-rows.js';
-import { type ChangeFilter, type ChangeKind, type FoundChange, Newest } from './changes.js';
-import { joined, type OpenTransaction } from './open-transaction.js';
+import { type ChangeFilter, type ChangeKind, type FoundChange, Newest, type TableHint } from './changes.js';
+import { joined, OpenTransaction } from './open-transaction.js';
 import type { TransactionEnd } from './transaction-records.js';
 
 /** Decides at each commit which of its changes are wanted, and keeps the catalogue as committed transactions make it. */
@@ -10,8 +10,7 @@ export class ChangeCollector {
   readonly found: Newest<FoundChange>;
   /** True once a table was seen that the filter names. */
   isKnown: boolean;
-  /** True when that one is partitioned: its rows are in other tables. */
-  isPartitioned = false;
+  hint: TableHint | null = null;
   /** Of all ends so far. */
   #latest = 0;
 
@@ -40,7 +39,8 @@ export class ChangeCollector {
   notice(relation: Relation): void {
     if (!isTable(relation) || !this.filter.table || !this.isNamed(this.base.catalogue.nameOf(relation))) return;
     this.isKnown = true;
-    this.isPartitioned ||= relation.kind === 'p';
+    if (relation.kind === 'p') this.hint = 'partitioned';
+    else if (relation.persistence === 'u') this.hint = 'unlogged';
   }
 
   private commit(end: TransactionEnd, work: OpenTransaction): void {
@@ -66,8 +66,7 @@ export class ChangeCollector {
       // What came and went within the transaction was never there for anybody else.
       if (!made.has(oid)) this.report(end, { kind, oid, rows }, named);
     };
-    for (const [table, { deleted, updated }] of work.rows) {
-      const oid = table > 0 ? table : (work.files.get(-table) ?? this.base.catalogue.ownerOf(-table) ?? table);
+    for (const [oid, { deleted, updated }] of this.rowsByTable(work)) {
       if (deleted > 0) report('delete', oid, deleted);
       if (updated > 0) report('update', oid, updated);
     }
@@ -77,6 +76,17 @@ export class ChangeCollector {
       if (!change.dropped) this.add(end, 'drop', { table: null, file: null, rows: null });
       else if (isTable(change.dropped)) report('drop', change.dropped.oid, null);
     }
+  }
+
+  /** A file may be known only now: a subtransaction does not know what the one around it has done. */
+  private rowsByTable(work: OpenTransaction): OpenTransaction['rows'] {
+    const known = new OpenTransaction();
+    for (const [table, { deleted, updated }] of work.rows) {
+      const oid = table > 0 ? table : (work.files.get(-table) ?? this.base.catalogue.ownerOf(-table) ?? table);
+      known.count(oid, 'deleted', deleted);
+      known.count(oid, 'updated', updated);
+    }
+    return known.rows;
   }
 
   private report(
@@ -92,7 +102,8 @@ export class ChangeCollector {
       this.add(end, kind, { table: null, file: oid < 0 ? -oid : null, rows });
       return;
     }
-    if (!isTable(relation)) return;
+    // What is not in the log does not come back.
+    if (!isTable(relation) || relation.persistence === 'u') return;
     const table = catalogue.nameOf(relation);
     const isWanted = this.isNamed(table) || (after !== undefined && this.isNamed(catalogue.nameOf(after)));
     if (isWanted) this.add(end, kind, { table, file: null, rows });

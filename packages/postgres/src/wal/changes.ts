@@ -20,6 +20,9 @@ export interface FoundChange {
   isCrowded: boolean;
 }
 
+/** Why little is found of a table: its rows are in its partitions, or nothing of it is in the log. */
+export type TableHint = 'partitioned' | 'unlogged';
+
 /** Which changes are wanted. */
 export interface ChangeFilter {
   /** A table by its name; null for the schema: in any one. Null: all tables. */

@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { readBaseCatalogue } from './base-catalogue.js';
 import { CatalogueFile } from './catalogue-file.js';
 import { ChangeCollector } from './change-collector.js';
-import type { ChangeFilter, FoundChange } from './changes.js';
+import type { ChangeFilter, FoundChange, TableHint } from './changes.js';
 import { LogFollower } from './log-follower.js';
 import { WalError } from './wal-error.js';
 import { formatOfMajor } from './wal-format.js';
@@ -35,8 +35,7 @@ export interface ChangesFound {
   omitted: number;
   /** False when no table of the wanted name was there at any time. */
   isKnown: boolean;
-  /** True when the table is a partitioned one, whose rows are in its partitions. */
-  isPartitioned: boolean;
+  hint: TableHint | null;
   /** Transactions that had begun before the log that was read; what they did before is not in `changes`. */
   begunBefore: readonly { transaction: number; committedAt: number }[];
 }
@@ -81,9 +80,9 @@ async function read(search: ChangeSearch, moved: readonly CatalogueMoved[]): Pro
     throw new CatalogueMoved(file, ofNamespaces);
   });
   await readLog(search, new WalReader(search.segmentBytes, LogFollower.wants, (record) => follower.follow(record)));
-  const { found, isKnown, isPartitioned } = collector;
+  const { found, isKnown, hint } = collector;
   const changes = found.items;
-  return { changes, omitted: found.omitted, isKnown, isPartitioned, begunBefore: follower.begunBefore };
+  return { changes, omitted: found.omitted, isKnown, hint, begunBefore: follower.begunBefore };
 }
 
 async function readLog({ log, signal }: ChangeSearch, reader: WalReader): Promise<void> {

@@ -1,10 +1,12 @@
+import { CRC_BEGIN, crc32c, crcEnd } from './crc32c.js';
 import { formatLsn, WalError } from './wal-error.js';
 import { formatOf, type WalFormat } from './wal-format.js';
 import { MANAGER, PAGE_BYTES, RECORD_HEADER_BYTES, type WalRecord } from './wal-record.js';
 
 const SHORT_HEADER = 24;
 const LONG_HEADER = 40;
-const FLAG = { continuesRecord: 0x01, longHeader: 0x02 } as const;
+const FLAG = { continuesRecord: 0x01, longHeader: 0x02, abandonsRecord: 0x08 } as const;
+const CHECKSUM_AT = 20;
 const SWITCH = 0x40;
 /** A record that is read is held in memory: a commit of some ten million subtransactions is the largest that fits. */
 const LARGEST_RECORD = 64 * 1024 * 1024;
@@ -14,14 +16,24 @@ interface Unfinished {
   lsn: number;
   /** What is known of it, at least until its header is; emptied for one that nobody wants. */
   parts: Buffer[];
+  /** Null before it is known, and for the rest of a record whose beginning was never read. */
+  header: Buffer | null;
+  /** The checksum so far. */
+  sum: number;
   known: number;
   missing: number;
   isWanted: boolean | null;
 }
 
+const newRecord = (lsn: number, missing: number): Unfinished => ({
+  ...{ lsn, parts: [], known: 0, missing, isWanted: null },
+  ...{ header: null, sum: CRC_BEGIN },
+});
+
 /**
  * Reads the segments of one line of the log, given piece by piece in their order, from any segment on. Each record that is wanted is
- * handed over whole. Throws a `WalError` where a segment is cut off, is not the one it should be, or is of no known major.
+ * handed over whole. Throws a `WalError` where a segment is cut off, is not the one it should be, holds a record whose checksum is wrong,
+ * or is of no known major.
  */
 export class WalReader {
   #format: WalFormat | null = null;
@@ -78,19 +90,19 @@ export class WalReader {
     if (!this.#format || formatOf(page.readUInt16LE(0)) !== this.#format || address !== this.#lsn)
       throw new WalError(`The log is damaged: there is no page of it at ${formatLsn(this.#lsn)}.`);
     const begin = flags & FLAG.longHeader ? LONG_HEADER : SHORT_HEADER;
-    this.takeUp((flags & FLAG.continuesRecord) !== 0, page.readUInt32LE(16));
+    this.takeUp(flags, page.readUInt32LE(16));
     this.#isFirstPage = false;
     this.readRecords(page, begin);
   }
 
   /** Compares what the page goes on with to what the last one left. */
-  private takeUp(continues: boolean, missing: number): void {
+  private takeUp(flags: number, missing: number): void {
     const begun = this.#unfinished;
+    const continues = (flags & FLAG.continuesRecord) !== 0;
     // A server that crashed in the middle of a record goes on without it.
-    if (!continues) this.#unfinished = null;
-    else if (begun && begun.missing === missing) return;
-    else if (!begun && this.#isFirstPage)
-      this.#unfinished = { lsn: this.#lsn, parts: [], known: 0, missing, isWanted: false };
+    if (begun && !continues && flags & FLAG.abandonsRecord) this.#unfinished = null;
+    else if (begun ? continues && begun.missing === missing : !continues) return;
+    else if (!begun && this.#isFirstPage) this.#unfinished = { ...newRecord(this.#lsn, missing), isWanted: false };
     else throw new WalError(`The log is damaged: the page at ${formatLsn(this.#lsn)} goes on with another record.`);
   }
 
@@ -113,7 +125,7 @@ export class WalReader {
     const missing = page.readUInt32LE(at);
     if (missing < RECORD_HEADER_BYTES)
       throw new WalError(`The log is damaged: there is no record at ${formatLsn(lsn)}.`);
-    return { lsn, parts: [], known: 0, missing, isWanted: null };
+    return newRecord(lsn, missing);
   }
 
   private addPart(record: Unfinished, part: Buffer): void {
@@ -122,11 +134,14 @@ export class WalReader {
       record.parts.push(part);
       record.known += part.length;
     }
+    if (record.header) record.sum = crc32c(record.sum, part);
     if (record.isWanted === null && record.known >= RECORD_HEADER_BYTES) this.choose(record);
   }
 
   private choose(record: Unfinished): void {
     const head = record.parts.length === 1 ? record.parts[0]! : Buffer.concat(record.parts);
+    record.header = head.subarray(0, RECORD_HEADER_BYTES);
+    record.sum = crc32c(CRC_BEGIN, head.subarray(RECORD_HEADER_BYTES));
     const [info, manager] = [head[16]! & 0xf0, head[17]!];
     const isSwitch = manager === MANAGER.xlog && info === SWITCH;
     record.isWanted = isSwitch || this.isWanted(manager, info);
@@ -135,7 +150,9 @@ export class WalReader {
       throw new WalError(`The record of the log at ${formatLsn(record.lsn)} is too large to be read.`);
   }
 
-  private finish({ lsn, parts, isWanted }: Unfinished): void {
+  private finish({ lsn, parts, isWanted, header, sum }: Unfinished): void {
+    if (header && crcEnd(crc32c(sum, header.subarray(0, CHECKSUM_AT))) !== header.readUInt32LE(CHECKSUM_AT))
+      throw new WalError(`The log is damaged: the record at ${formatLsn(lsn)} has a wrong checksum.`);
     if (!isWanted) return;
     const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
     this.#switched = bytes[17] === MANAGER.xlog && (bytes[16]! & 0xf0) === SWITCH;

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type pg from 'pg';
 import {
@@ -6,60 +6,79 @@ import {
   type ChangesFound,
   connect,
   copyServer,
+  createDataDirectory,
   findChanges,
   finishLog,
   type LogSegment,
+  type ServerSpec,
+  startServer,
+  writeConfiguration,
 } from '../../src/index.js';
-import { type TemporaryServer, temporaryServer } from '../../src/testing.js';
+import { removeServer, temporarySpec } from '../../src/testing.js';
 
 export const SEGMENT_BYTES = 16 * 1024 * 1024;
+/** No multiple of a page. */
 const PIECE_BYTES = 100_000;
+
+export interface Segment {
+  number: number;
+  content: Buffer;
+}
 
 /** A server whose log is kept, with a copy of its data to read the log from. */
 export interface WrittenLog {
-  server: TemporaryServer;
-  base: string;
+  spec: ServerSpec;
   client: pg.Client;
-  /** What is found in the log up to now. */
-  find(filter?: Partial<ChangeSearch>): Promise<ChangesFound>;
-  /** The names of the segments since the copy. */
-  segments(): Promise<string[]>;
+  /** What is found in `segments`, or in all of the log up to now. */
+  find(filter?: Partial<ChangeSearch>, segments?: readonly Segment[]): Promise<ChangesFound>;
+  /** Those since the copy. */
+  segments(): Promise<Segment[]>;
   remove(): Promise<void>;
 }
 
-/** Runs `before` in the database `postgres`, and makes the copy. */
+/** A new server, and the copy that is made of it after `prepare`. It takes prepared transactions, as ours never do. */
 export async function writtenLog(
   major: string,
-  before: string[],
-  settings: Record<string, string> = {},
+  prepare: (client: pg.Client, spec: ServerSpec) => Promise<void>,
 ): Promise<WrittenLog> {
-  const server = await temporaryServer(major, { settings: { wal_keep_size: '2GB', ...settings } });
-  const client = await connect(server.spec);
-  for (const sql of before) await client.query(sql);
-  const base = `${server.spec.dataDirectory}.base`;
-  const copy = await copyServer(server.spec, base, { to: null, signal: new AbortController().signal });
-  const number = (name: string) => Number.parseInt(name.slice(8, 16), 16) * 256 + Number.parseInt(name.slice(16), 16);
-  const nameOf = (at: number) =>
-    ['00000001', Math.floor(at / 256), at % 256]
-      .map((part) => (typeof part === 'string' ? part : part.toString(16).toUpperCase().padStart(8, '0')))
-      .join('');
+  const settings = { wal_keep_size: '2GB', track_commit_timestamp: 'on' };
+  const spec = await temporarySpec(major, { settings });
+  try {
+    await createDataDirectory(spec);
+    await writeConfiguration(spec);
+    await appendFile(join(spec.dataDirectory, 'postgresql.auto.conf'), 'max_prepared_transactions = 5\n');
+    await startServer(spec);
+    const client = await connect(spec);
+    await prepare(client, spec);
+    const base = `${spec.dataDirectory}.base`;
+    const copy = await copyServer(spec, base, { to: null, signal: new AbortController().signal });
+    return follow(spec, client, base, copy.firstSegment);
+  } catch (error) {
+    await removeServer(spec);
+    throw error;
+  }
+}
+
+const hex = (value: number) => value.toString(16).toUpperCase().padStart(8, '0');
+const numberOf = (name: string) => Number.parseInt(name.slice(8, 16), 16) * 256 + Number.parseInt(name.slice(16), 16);
+const nameOf = (at: number) => `${hex(1)}${hex(Math.floor(at / 256))}${hex(at % 256)}`;
+
+function follow(spec: ServerSpec, client: pg.Client, base: string, firstSegment: string): WrittenLog {
   const segments = async () => {
-    const last = number(await finishLog(client));
-    const first = number(copy.firstSegment);
-    return Array.from({ length: last - first + 1 }, (_, at) => nameOf(first + at));
+    const [first, last] = [numberOf(firstSegment), numberOf(await finishLog(client))];
+    const numbers = Array.from({ length: last - first + 1 }, (_, at) => first + at);
+    const read = (number: number) => readFile(join(spec.dataDirectory, 'pg_wal', nameOf(number)));
+    return Promise.all(numbers.map(async (number) => ({ number, content: await read(number) })));
   };
-  const contentOf = async (name: string) => readFile(join(server.spec.dataDirectory, 'pg_wal', name));
   return {
-    ...{ server, base, client, segments },
-    async find(filter = {}) {
-      const names = await segments();
+    ...{ spec, client, segments },
+    async find(filter = {}, given?: readonly Segment[]) {
+      const read = given ?? (await segments());
       const found = await findChanges({
         ...{ database: 'postgres', base, segmentBytes: SEGMENT_BYTES, table: null, since: 0, most: 1000 },
         kinds: ['delete', 'truncate', 'drop'],
         signal: new AbortController().signal,
-        log: async function* (): AsyncGenerator<LogSegment> {
-          for (const name of names) yield { number: number(name), content: pieces(await contentOf(name)) };
-        },
+        log: () => logOf(read),
         ...filter,
       });
       if (!found) throw new Error('the copy has no such database');
@@ -67,12 +86,15 @@ export async function writtenLog(
     },
     async remove() {
       await client.end();
-      await server.remove();
+      await removeServer(spec);
     },
   };
 }
 
-/** In pieces that are no multiple of a page. */
-export async function* pieces(content: Buffer): AsyncGenerator<Buffer> {
+async function* logOf(segments: readonly Segment[]): AsyncGenerator<LogSegment> {
+  for (const { number, content } of segments) yield { number, content: pieces(content) };
+}
+
+async function* pieces(content: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < content.length; at += PIECE_BYTES) yield content.subarray(at, at + PIECE_BYTES);
 }
