@@ -1,10 +1,13 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { makeSshKeyPair } from '@borealis/contract';
 import type { Client } from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { appLog } from '../support/app-log.js';
-import { Installation } from '../support/installation.js';
+import { CLI, Installation } from '../support/installation.js';
 import { type Pause, Pauses } from '../support/pauses.js';
 import { type Cli, type CliResult, cliFor } from '../support/plugin.js';
 import { kill9, processesOf } from '../support/processes.js';
@@ -158,6 +161,45 @@ scenario.full(
 const MOMENT = `select to_char(clock_timestamp() at time zone interval '2 hours', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+02:00' as moment`;
 
 const capabilities = async () => (await ok('borealis-pg:restore:capabilities', '-a', 'shop')).stdout;
+
+scenario.full(
+  'borealis find-change names what deleted rows, and the command that it gives brings them back',
+  async () => {
+    await until('something to restore from', async () => /Earliest.*: \d{4}-/.test(await capabilities()), 180);
+    await shop.rows('create table parcels as select n from generate_series(1, 300) n');
+    await shop.rows('delete from parcels where n <= 10');
+    await shop.rows('delete from parcels where n <= 200');
+    await shop.rows('insert into parcels values (1000)');
+
+    const { changes } = JSON.parse(findChange(source.name, '--table', 'parcels', '--json').stdout);
+    expect(changes).toMatchObject([
+      { kind: 'delete', table: { schema: 'public', name: 'parcels' }, rows: 10 },
+      { kind: 'delete', rows: 190 },
+    ]);
+    const told = findChange(source.name, '--table', 'public.parcels', '--since', '1d');
+    expect(told.stdout).toContain(`190 rows deleted from public.parcels\n  to have it back: ${changes[1].command}\n`);
+    const unknown = findChange(source.name, '--table', 'Nothing');
+    expect([unknown.status, unknown.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^There was no table "nothing" at any time/),
+    ]);
+
+    await installation.platform('POST', '/apps', { name: 'shop-undo' });
+    const [heroku, ...command] = (changes[1].command as string).split(' ');
+    expect(heroku).toBe('heroku');
+    await ok(...command, '-d', 'shop-undo');
+    const undone = await wayInto('shop-undo');
+    expect(await undone.rows('select count(*)::int as n, min(n)::int, max(n)::int from parcels')).toEqual([
+      { n: 290, min: 11, max: 300 },
+    ]);
+    await undone.close();
+  },
+);
+
+function findChange(...args: string[]) {
+  const env = { ...process.env, BOREALIS_HOME: installation.home };
+  return spawnSync(process.execPath, [CLI, 'find-change', ...args], { encoding: 'utf8', env });
+}
 
 scenario.full('what cannot be cloned or restored is refused with a sentence that names what can be', async () => {
   await refused(['--restore-to-time', '2999-01-01T00:00:00Z'], /is in the future/);

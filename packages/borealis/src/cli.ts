@@ -7,6 +7,7 @@ import { doctor } from './doctor.js';
 import { runDyno } from './dyno.js';
 import { readEnvironment } from './env-file.js';
 import { explain, Failure } from './failure.js';
+import { findChange } from './find-change.js';
 import { PROJECT } from './local-settings.js';
 import { formatMails, receivedMails } from './mail.js';
 import { OperatorClient } from './operator-client.js';
@@ -21,6 +22,9 @@ Usage
   borealis up [--once]                 start everything and stay; --once: take the tour, stop, and tell by the exit status
   borealis dyno -a APP -- CMD…         run a command the way a dyno of that app would
   borealis rotate ADDON                renew the passwords and the key of the add-on's app now, with no downtime
+  borealis find-change ADDON [--table T] [--kind KIND]… [--since WHEN] [--json]
+                                       name the transactions that deleted rows of tables, emptied or dropped them, each with the
+                                       moment to restore to; KIND: delete, truncate, drop or update; WHEN: a time with a zone, or 2h
   borealis mail [--json]               show the e-mails that the local platform received, newest first
   borealis tool PROGRAM [--postgres MAJOR] -- ARGS…
                                        run pg_dump, pg_restore or psql, new enough for that major; fetched where apt can
@@ -40,6 +44,7 @@ Examples
   borealis up
   borealis dyno -a my-app -- sh -c 'psql "$DATABASE_URL" -c "select version()"'
   borealis rotate borealis-pg-cubic-12345
+  borealis find-change borealis-pg-cubic-12345 --table orders --kind delete --since 3h
   borealis tool pg_dump --postgres 18 -- --format custom --file my.dump "$DATABASE_URL"
   borealis backup fetch borealis-pg-cubic-12345 > my.dump
   borealis doctor --json
@@ -116,6 +121,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   up: runUp,
   dyno: runDynoCommand,
   rotate: runRotate,
+  'find-change': async (args) => findChange(runningService, args),
   mail: runMail,
   tool: runClientTool,
   backup: async (args) => backupCommand(readConfig(process.env, PROJECT), await runningService(), args),

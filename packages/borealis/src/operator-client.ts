@@ -1,5 +1,6 @@
 import { backupReceipt, type EventType, formatEvent } from '@borealis/contract';
 import { z } from 'zod';
+import { type ChangeQuery, type ChangeSearch, changeSearch } from './changes.js';
 import { Failure } from './failure.js';
 
 const addons = z.array(z.looseObject({ id: z.string(), name: z.string(), sentence: z.string().nullable() }));
@@ -70,22 +71,35 @@ export class OperatorClient {
     await this.#post(`/operator/addons/${await this.#idOf(nameOrId)}/backups/${encodeURIComponent(backup)}/prove`);
   }
 
-  async #idOf(nameOrId: string): Promise<string> {
-    const all = addons.parse(await this.#get('/operator/addons'));
-    const found = all.filter(({ id, name }) => id === nameOrId || name === nameOrId);
-    if (found.length !== 1)
-      throw new Failure(
-        found.length === 0
-          ? `There is no add-on "${nameOrId}".`
-          : `Several add-ons are named "${nameOrId}": give the id of one, ${found.map(({ id }) => id).join(' or ')}.`,
-      );
-    return found[0]!.id;
+  /** Asks once for what took rows away, or how far the search has come; throws a `Failure` with the service's reason. */
+  async findChanges(addonId: string, query: ChangeQuery): Promise<ChangeSearch> {
+    return changeSearch.parse(await this.#post(`/operator/addons/${addonId}/changes`, query));
   }
 
-  async #post(path: string): Promise<unknown> {
+  /** The add-on of that name or id; throws a `Failure` unless there is one. */
+  async find(nameOrId: string): Promise<{ id: string; name: string }> {
+    const all = addons.parse(await this.#get('/operator/addons'));
+    const found = all.filter(({ id, name }) => id === nameOrId || name === nameOrId);
+    if (found.length === 1) return found[0]!;
+    throw new Failure(
+      found.length === 0
+        ? `There is no add-on "${nameOrId}".`
+        : `Several add-ons are named "${nameOrId}": give the id of one, ${found.map(({ id }) => id).join(' or ')}.`,
+    );
+  }
+
+  async #idOf(nameOrId: string): Promise<string> {
+    return (await this.find(nameOrId)).id;
+  }
+
+  async #post(path: string, body?: object): Promise<unknown> {
     const response = await fetch(`${this.#url}${path}`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${this.#token}` },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
     });
     const answer: unknown = await response.json().catch(() => null);
     if (!response.ok)

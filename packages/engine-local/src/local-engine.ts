@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { CLUSTER_ID, POSTGRES_MAJORS } from '@borealis/contract';
 import {
   type Capacity,
+  type ChangeQuery,
+  type ChangeSearch,
   type ClusterAccess,
   type ClusterSpec,
   type CredentialUse,
@@ -32,6 +34,7 @@ import {
   removeExtension,
 } from '@borealis/postgres';
 import { Backups } from './backups/backups.js';
+import { ChangeSearches } from './changes/change-searches.js';
 import { checkAccess } from './cluster/access-check.js';
 import { allotCluster } from './cluster/allotment.js';
 import type { Clusters } from './cluster/clusters.js';
@@ -53,6 +56,8 @@ const LONGEST_WAIT_SECONDS = 60;
 
 /** The engine of one machine, inside the keeper. */
 export class LocalEngine implements Engine {
+  readonly #searches = new ChangeSearches();
+
   constructor(
     private readonly context: HomeContext,
     private readonly clusters: Clusters,
@@ -177,6 +182,13 @@ export class LocalEngine implements Engine {
 
   async dropBackup(id: string, database: string, name: string): Promise<void> {
     await this.backupsOf(id, database).drop(name);
+  }
+
+  async findChanges(id: string, database: string, query: ChangeQuery): Promise<ChangeSearch> {
+    const { state } = this.known(id);
+    if (isShared(state))
+      throw new EngineError('unsupported', 'Tenants share this cluster: its log is not kept, so nothing can be found.');
+    return this.#searches.ask(state, database, query);
   }
 
   async usage(id: string): Promise<Record<string, number>> {

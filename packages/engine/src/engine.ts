@@ -1,5 +1,6 @@
 import type { CredentialNames, GatewayEvent, GatewayRole, PostgresMajor, TunnelUser } from '@borealis/contract';
 import type { DatabaseBackup } from './backups.js';
+import type { ChangeQuery, ChangeSearch } from './changes.js';
 
 /**
  * What a place that runs clusters must do. Every call is adopt-or-create under the caller's cluster id: it may be
@@ -43,6 +44,14 @@ export interface Engine {
 
   /** How far the cluster's backup in an object store has come; null where none is kept. */
   storedBackup(id: string): Promise<StoredBackup | null>;
+
+  /**
+   * Looks through all that can be restored of a database for what took rows away. Answers within seconds: while it is reading, the same
+   * call is repeated until it has found; a search that nobody asks for any more ends by itself, and one that a crash has ended
+   * begins again with the next call. Throws `unsupported` for a cluster of a kind that is never copied and for a time outside of
+   * the window, `not_found` when there was no such table, `not_ready` while it cannot be done.
+   */
+  findChanges(id: string, database: string, query: ChangeQuery): Promise<ChangeSearch>;
 
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;

@@ -1,2 +1,3 @@
 export * from './backups.js';
+export * from './changes.js';
 export * from './engine.js';

@@ -89,6 +89,10 @@ export const ERRORS = {
       `An add-on of the plan "${d.plan}" cannot be cloned or restored, because it shares its cluster with others. Add-ons of ` +
       `these plans can: ${d.supported}.`,
   },
+  changesRefused: { status: 422, sentence: (d) => d.problem! },
+  noChanges: { status: 404, sentence: (d) => d.problem!, resourceType: 'table' },
+  changesNotNow: { status: 503, sentence: (d) => d.problem! },
+  changesFailed: { status: 500, sentence: (d) => d.problem! },
   noPlanChange: { status: 422, sentence: () => 'Plan changes are not available yet. The plan stays as it is.' },
   destroyed: { status: 422, sentence: () => 'This add-on has been destroyed and cannot be provisioned again.' },
   noPorts: { status: 503, sentence: () => 'The service has no room for another add-on. Try again later.' },

@@ -27,6 +27,7 @@ import { migrate } from './migrate.js';
 import type { ServiceOptions } from './options.js';
 import { OauthGrants } from './platform/oauth-grants.js';
 import { PlatformApi } from './platform/platform-api.js';
+import { ChangeFinder } from './restore/change-finder.js';
 import { Copies } from './restore/copies.js';
 import { RotationRequests } from './rotation/requests.js';
 import { ROTATION_TIMES } from './rotation/rotation-store.js';
@@ -128,6 +129,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
         overview: new AddonOverview(db, strands, engine),
         events,
         metrics,
+        changes: new ChangeFinder(db, engine),
       }),
     );
   }

@@ -5,7 +5,7 @@ import type { Secret } from '@borealis/contract';
 import { isSystemError, readPieces, syncDirectory } from '../system/files.js';
 import { isHalfSealed, openSealed, seal } from './sealed-file.js';
 import { readSpooled } from './spooled-file.js';
-import { missingFiles } from './wal-gaps.js';
+import { missingFiles, neededFiles } from './wal-gaps.js';
 import { isHistory, isSegment, isWalFile, parseSegment } from './wal-names.js';
 
 export interface ArchivedSegment {
@@ -83,11 +83,12 @@ export class WalArchive {
 
   /** What a recovery from this segment to the newest one would look for in vain; empty when the archive is whole. */
   async gaps(from: string): Promise<string[]> {
-    return missingFiles(await this.names(), from, async (name) => {
-      const parts: Buffer[] = [];
-      for await (const part of this.read(name)) parts.push(part);
-      return Buffer.concat(parts).toString();
-    });
+    return missingFiles(await this.names(), from, (name) => this.readHistory(name));
+  }
+
+  /** The segments from this one to the newest of the newest timeline, in the order in which a recovery reads them. */
+  async line(from: string): Promise<string[]> {
+    return neededFiles(await this.names(), from, (name) => this.readHistory(name));
   }
 
   /** What PostgreSQL has left in the spool, oldest first. */
@@ -124,6 +125,12 @@ export class WalArchive {
   async removeHalfSealed(): Promise<void> {
     for (const file of await readdir(this.place.directory))
       if (isHalfSealed(file)) await rm(join(this.place.directory, file), { force: true });
+  }
+
+  private async readHistory(name: string): Promise<string> {
+    const parts: Buffer[] = [];
+    for await (const part of this.read(name)) parts.push(part);
+    return Buffer.concat(parts).toString();
   }
 
   private path(name: string): string {

@@ -15,6 +15,16 @@ export async function missingFiles(
   from: string,
   readHistory: (name: string) => Promise<string>,
 ): Promise<string[]> {
+  const there = new Set(names);
+  return (await neededFiles(names, from, readHistory)).filter((name) => !there.has(name));
+}
+
+/** The segments that such a recovery reads, in their order; where their order cannot be told, the one history that is missing. */
+export async function neededFiles(
+  names: readonly string[],
+  from: string,
+  readHistory: (name: string) => Promise<string>,
+): Promise<string[]> {
   const first = parseSegment(from);
   const newest = newestOf([from, ...names.filter(isSegment)].map(parseSegment));
   const branches: Branch[] = [{ timeline: first.timeline, begin: 0 }];
@@ -23,8 +33,7 @@ export async function missingFiles(
     if (!names.includes(history)) return [history];
     branches.push(...branchesOf(newest.timeline, await readHistory(history)));
   }
-  const there = new Set(names);
-  return segmentsBetween(first.number, newest.number, branches).filter((name) => !there.has(name));
+  return segmentsBetween(first.number, newest.number, branches);
 }
 
 function newestOf(segments: readonly WalSegment[]): WalSegment {

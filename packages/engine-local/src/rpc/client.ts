@@ -45,6 +45,7 @@ export function createEngineClient(socketPath: string): Engine {
     restoreWindow: async (id) =>
       (await call<{ window: RestoreWindow | null }>('GET', at(id, '/restore-window'))).window,
     storedBackup: async (id) => (await call<{ backup: StoredBackup | null }>('GET', at(id, '/stored-backup'))).backup,
+    findChanges: (id, database, query) => call('POST', inDatabase(id, database, '/changes'), query),
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
+import type { ChangeQuery, ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -90,6 +90,10 @@ function addDatabaseRoutes(app: FastifyInstance, engine: Engine): void {
     return reply.code(204).send();
   });
   addBackupRoutes(app, engine, `${path}/backups`);
+  app.post(`${path}/changes`, ({ params, body }) => {
+    const { id, database } = inDatabase.parse(params);
+    return engine.findChanges(id, database, body as ChangeQuery);
+  });
   app.get(`${path}/extensions`, ({ params }) => {
     const { id, database } = inDatabase.parse(params);
     return engine.extensions(id, database);

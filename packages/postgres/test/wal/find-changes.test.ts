@@ -4,7 +4,7 @@ import { type ChangesFound, connect, type FoundChange, WalError } from '../../sr
 import { type Segment, type WrittenLog, writtenLog } from './written-log.js';
 
 const isFull = process.env.BOREALIS_TEST === 'full';
-const majors = isFull ? ['13', '14', '15', '16', '17', '18'] : ['16'];
+const majors = isFull ? ['13', '16', '18'] : ['16'];
 const ALL = ['delete', 'update', 'truncate', 'drop'] as const;
 
 /** `delete public.orders 10`. */
@@ -74,10 +74,9 @@ const STORY: { sql: string | string[]; found?: string[] }[] = [
   },
   { sql: 'drop table gone', found: ['drop public.gone'] },
   { sql: 'refresh materialized view seen' },
-  { sql: 'vacuum full pg_class' },
   { sql: 'alter table orders rename to "Old Orders"' },
   { sql: 'delete from "Old Orders" where n = 90', found: ['delete public.Old Orders 1'] },
-  { sql: ['create schema "Shop"', 'alter table "Old Orders" set schema "Shop"', 'vacuum full pg_namespace'] },
+  { sql: ['create schema "Shop"', 'alter table "Old Orders" set schema "Shop"'] },
   { sql: 'delete from "Shop"."Old Orders" where n = 89', found: ['delete Shop.Old Orders 1'] },
   {
     sql: [
@@ -103,6 +102,18 @@ const STORY: { sql: string | string[]; found?: string[] }[] = [
   { sql: 'drop view looked; drop index left_by_n; drop sequence counted' },
 ];
 
+/** Catalogues in new files, which the log has to be read again for. */
+const REWRITTEN = [
+  'vacuum full pg_class',
+  'create schema two; create table two.a as select n from generate_series(1, 3) n',
+  'vacuum full pg_namespace',
+  'alter schema two rename to three',
+  'delete from three.a where n = 1',
+  'alter table three.a rename to b',
+  'vacuum full pg_class',
+  'drop schema three cascade',
+];
+
 const PREPARE = [
   'set search_path = public',
   'create table orders (n int primary key, t text)',
@@ -122,6 +133,9 @@ const PREPARE = [
   'create unlogged table unlogged as select 1 as n',
   'create database neighbour',
 ];
+
+/** Microseconds since 1970. */
+const micros = (at: string) => Date.parse(`${at.slice(0, 23)}Z`) * 1000 + Number(at.slice(23));
 
 async function run(client: pg.Client, sql: string | string[]): Promise<void> {
   for (const statement of [sql].flat()) await client.query(statement);
@@ -164,13 +178,12 @@ describe.each(majors)('in the log of PostgreSQL %s', (major) => {
 
   test('the time of a change is that of its commit, to the microsecond', async () => {
     const { changes } = await log.find({}, segments);
-    const times = await log.client.query<{ micros: string }>(
-      `select (extract(epoch from pg_xact_commit_timestamp(x::text::xid))::numeric * 1000000)::bigint::text as micros
-       from unnest($1::text[]) with ordinality as t(x, at) order by at`,
+    const times = await log.client.query<{ at: string }>(
+      `select to_char(pg_xact_commit_timestamp(x::xid) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') as at
+       from unnest($1::text[]) with ordinality as t(x, place) order by place`,
       [changes.map(({ transaction }) => String(transaction))],
     );
-    // Before 14 PostgreSQL counts an epoch in double precision, which is exact enough for the difference to be less than one.
-    expect(changes.map(({ committedAt }) => committedAt)).toEqual(times.rows.map(({ micros }) => Number(micros)));
+    expect(changes.map(({ committedAt }) => committedAt)).toEqual(times.rows.map(({ at }) => micros(at)));
     expect(changes.map(({ committedAt }) => committedAt)).toEqual(
       changes.map((c) => c.committedAt).sort((a, b) => a - b),
     );
@@ -195,10 +208,11 @@ describe.each(majors)('in the log of PostgreSQL %s', (major) => {
     expect(later.omitted).toBe(changes.length - 2 - 3);
   });
 
-  test('a transaction from before the copy is named, since not all that it did can be seen', async () => {
+  test('a transaction from before the copy is named, and catalogues that are written anew are followed', async () => {
+    await run(log.client, REWRITTEN);
     await run(earlier, ['delete from public.long where n <= 3', 'commit']);
     const found = await log.find();
-    expect(lines(found).at(-1)).toBe('delete public.long 1');
+    expect(lines(found).slice(-3)).toEqual(['delete three.a 1', 'drop three.b', 'delete public.long 1']);
     expect(found.begunBefore).toEqual([
       { transaction: found.changes.at(-1)!.transaction, committedAt: found.changes.at(-1)!.committedAt },
     ]);
@@ -218,7 +232,7 @@ describe.each(majors)('in the log of PostgreSQL %s', (major) => {
     const sane = lines(await log.find({ kinds: ALL }, segments));
     const written = segments.map(({ content }) => lastByte(content));
     let noticed = 0;
-    for (let round = 0; round < (isFull ? 60 : 12); round++) {
+    for (let round = 0; round < 12; round++) {
       const at = round % segments.length;
       const content = Buffer.from(segments[at]!.content);
       // Spread over what is written, the same in each run.

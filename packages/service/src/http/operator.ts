@@ -8,9 +8,11 @@ import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
 import type { EventReader } from '../events/event-reader.js';
 import type { Metrics } from '../metrics.js';
+import type { ChangeFinder } from '../restore/change-finder.js';
 import type { RotationRequests } from '../rotation/requests.js';
 import { bearerToken, sameSecret } from './authorization.js';
 import { operatorBackupRoutes } from './backup-routes.js';
+import { changeRoutes } from './change-routes.js';
 import { errorHandler } from './error-handler.js';
 
 const addon = z.object({
@@ -60,15 +62,16 @@ interface Parts {
   overview: AddonOverview;
   events: EventReader;
   metrics: Metrics;
+  changes: ChangeFinder;
 }
 
 const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked and renews credentials. */
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials and finds what took rows away. */
 export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
-  const { db, token, strands, rotations, backups, overview, events, metrics } = parts;
+  const { db, token, strands, rotations, backups, overview, events, metrics, changes } = parts;
   return async (app) => {
     app.setErrorHandler(errorHandler(({ message }) => ({ message })));
     app.addHook('onRequest', async (request) => {
@@ -108,6 +111,7 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
       { schema: { tags, querystring: eventQuery, response: { 200: page, ...refusals } } },
       ({ query }) => events.read(query.after ?? null, query.wait),
     );
+    await app.register(changeRoutes(changes));
     app.get('/metrics', { schema: { tags, response: { 200: z.string(), ...refusals } } }, async (_request, reply) =>
       reply.type(metrics.contentType).send(await metrics.text()),
     );

@@ -2,6 +2,8 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { parseVerifier } from '@borealis/contract';
 import {
+  type ChangeQuery,
+  type ChangeSearch,
   type ClusterAccess,
   type ClusterSpec,
   type ClusterState,
@@ -145,6 +147,16 @@ export class FakeEngine implements Engine {
     await this.before('dropBackup');
     const left = (await this.backups(id, database)).filter((backup) => backup.name !== name);
     this.backupsOf.set(`${id}/${database}`, left);
+  }
+
+  /** What `findChanges` answers, one after the other; the last one again and again. */
+  searches: ChangeSearch[] = [{ state: 'reading', segments: { read: 0, total: 0 } }];
+  readonly searched: { id: string; database: string; query: ChangeQuery }[] = [];
+
+  async findChanges(id: string, database: string, query: ChangeQuery) {
+    await this.before('findChanges');
+    this.searched.push({ id, database, query });
+    return this.searches.length > 1 ? this.searches.shift()! : this.searches[0]!;
   }
 
   async usage(id: string): Promise<Record<string, number>> {
