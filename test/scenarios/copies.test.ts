@@ -171,14 +171,14 @@ scenario.full(
     await shop.rows('delete from parcels where n <= 200');
     await shop.rows('insert into parcels values (1000)');
 
-    const { changes } = JSON.parse(findChange(source.name, '--table', 'parcels', '--json').stdout);
+    const { changes } = JSON.parse((await findChange(source.name, '--table', 'parcels', '--json')).stdout);
     expect(changes).toMatchObject([
       { kind: 'delete', table: { schema: 'public', name: 'parcels' }, rows: 10 },
       { kind: 'delete', rows: 190 },
     ]);
-    const told = findChange(source.name, '--table', 'public.parcels', '--since', '1d');
+    const told = await findChange(source.name, '--table', 'public.parcels', '--since', changes[1].committedAt);
     expect(told.stdout).toContain(`190 rows deleted from public.parcels\n  to have it back: ${changes[1].command}\n`);
-    const unknown = findChange(source.name, '--table', 'Nothing');
+    const unknown = await findChange(source.name, '--table', 'Nothing');
     expect([unknown.status, unknown.stderr]).toEqual([
       1,
       expect.stringMatching(/^There was no table "nothing" at any time/),
@@ -196,9 +196,11 @@ scenario.full(
   },
 );
 
-function findChange(...args: string[]) {
+async function findChange(...args: string[]): Promise<{ status: number | null; stdout: string; stderr: string }> {
   const env = { ...process.env, BOREALIS_HOME: installation.home };
-  return spawnSync(process.execPath, [CLI, 'find-change', ...args], { encoding: 'utf8', env });
+  const child = spawn(process.execPath, [CLI, 'find-change', ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { status, stdout, stderr };
 }
 
 scenario.full('what cannot be cloned or restored is refused with a sentence that names what can be', async () => {
