@@ -8,6 +8,7 @@ import { runDyno } from './dyno.js';
 import { readEnvironment } from './env-file.js';
 import { explain, Failure } from './failure.js';
 import { findChange } from './find-change.js';
+import { importBackup } from './import-backup.js';
 import { PROJECT } from './local-settings.js';
 import { formatMails, receivedMails } from './mail.js';
 import { OperatorClient } from './operator-client.js';
@@ -33,6 +34,10 @@ Usage
   borealis backup run ADDON            make and prove one now
   borealis backup prove ADDON [BACKUP] restore one into a server that is thrown away, and compare it
   borealis backup fetch ADDON [BACKUP] write one to standard output, for pg_restore; the newest when none is named
+  borealis import-backup --list [--json]
+                                       show what the object store (BOREALIS_STORE) has
+  borealis import-backup BACKUP -a APP [--plan P] [--restore-to-time T] [--as NAME]
+                                       make a new add-on from the store alone, on any machine with the old master key
   borealis pool init [--size 20G] [--path DIR] [--key-file F | --key-command C | --unencrypted]
                                        make an encrypted pool for the data of a new home (root on Linux)
   borealis pool status [--json]        what the pool is, what encrypts it, how much room it has
@@ -126,6 +131,8 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   tool: runClientTool,
   backup: async (args) => backupCommand(readConfig(process.env, PROJECT), await runningService(), args),
   pool: (args) => poolCommand(readConfig(process.env, PROJECT), args),
+  'import-backup': (args) =>
+    importBackup(readConfig(process.env, PROJECT), args, { platform: runningPlatform, operator: runningService }),
   doctor: runDoctor,
   help: async () => {
     process.stdout.write(HELP);

@@ -107,6 +107,17 @@ export class OperatorClient {
     return answer;
   }
 
+  /** A token with which a new add-on is made from that backup; throws a `Failure` with the service's reason. */
+  async importToken(backup: string): Promise<string> {
+    const response = await fetch(`${this.#url}/operator/backups/${encodeURIComponent(backup)}/restore-tokens`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.#token}` },
+    });
+    const answer = (await response.json()) as { message: string; restoreToken: string };
+    if (!response.ok) throw new Failure(answer.message);
+    return answer.restoreToken;
+  }
+
   /** Events after the cursor as lines (null: from now on); waits up to 20 seconds for the first. */
   async events(cursor: string | null, signal: AbortSignal): Promise<{ lines: string[]; cursor: string | null }> {
     const after = cursor ? `&after=${encodeURIComponent(cursor)}` : '';

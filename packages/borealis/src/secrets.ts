@@ -36,12 +36,18 @@ export async function ensureCredentials(home: string): Promise<Credentials> {
 export async function ensureMasterKey(home: string, configured: string | null): Promise<Secret<Buffer>> {
   if (configured !== null) return new Secret(Buffer.from(configured, 'base64'));
   const file = join(home, 'master.key');
+  if ((await readIfThere(file)) !== null) return readMasterKey(home, null);
+  const key = randomBytes(32);
+  await writeDurably(file, `${key.toString('base64')}\n`);
+  return new Secret(key);
+}
+
+/** The same key; a `Failure` where none was made yet. */
+export async function readMasterKey(home: string, configured: string | null): Promise<Secret<Buffer>> {
+  if (configured !== null) return new Secret(Buffer.from(configured, 'base64'));
+  const file = join(home, 'master.key');
   const text = await readIfThere(file);
-  if (text === null) {
-    const key = randomBytes(32);
-    await writeDurably(file, `${key.toString('base64')}\n`);
-    return new Secret(key);
-  }
+  if (text === null) throw new Failure(`There is no master key: set BOREALIS_MASTER_KEY, or put the key into ${file}.`);
   const key = Buffer.from(text.trim(), 'base64');
   if (key.length !== 32) throw new Failure(`${file} does not hold a master key: 32 bytes in base64 are needed.`);
   return new Secret(key);

@@ -20,6 +20,7 @@ import {
   type RestoreWindow,
   type SessionOwners,
   type StoredBackup,
+  type StoredCluster,
 } from '@borealis/engine';
 import {
   type ConnectTo,
@@ -51,6 +52,7 @@ import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
 import { hasStore } from './store/backup-of.js';
+import { checkStoredOrigin, describeBackup } from './store/import-origin.js';
 
 const LONGEST_WAIT_SECONDS = 60;
 
@@ -80,7 +82,9 @@ export class LocalEngine implements Engine {
     const { version } = refuseUnoffered(wanted);
     const cluster = await this.clusters
       .adoptOrCreate(id, async (taken) => {
-        if (wanted.origin) await checkOrigin(wanted, wanted.origin, this.clusters.find(wanted.origin.clusterId)?.state);
+        if (wanted.origin?.fromStore) await checkStoredOrigin(this.context, wanted, wanted.origin);
+        else if (wanted.origin)
+          await checkOrigin(wanted, wanted.origin, this.clusters.find(wanted.origin.clusterId)?.state);
         return allotCluster(this.context, id, wanted, version, taken);
       })
       .catch((error: unknown) => {
@@ -189,6 +193,10 @@ export class LocalEngine implements Engine {
     if (isShared(state))
       throw new EngineError('unsupported', 'Tenants share this cluster: its log is not kept, so nothing can be found.');
     return this.#searches.ask(state, database, query);
+  }
+
+  async storedCluster(name: string): Promise<StoredCluster | null> {
+    return describeBackup(this.context, name);
   }
 
   async usage(id: string): Promise<Record<string, number>> {

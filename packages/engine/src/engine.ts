@@ -53,6 +53,12 @@ export interface Engine {
    */
   findChanges(id: string, database: string, query: ChangeQuery): Promise<ChangeSearch>;
 
+  /**
+   * What an object store has under that name, which `createCluster` can begin with; null when there is nothing. Throws `unsupported` when store,
+   * key or backup cannot be used, and says why.
+   */
+  storedCluster(name: string): Promise<StoredCluster | null>;
+
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
 
@@ -135,6 +141,8 @@ export interface ClusterSpec {
 /** Another cluster of this engine, of the same major, with tenants of its own. */
 export interface ClusterOrigin {
   clusterId: string;
+  /** True: `clusterId` is the name of a backup in the object store, whose cluster may be gone with its machine. */
+  fromStore?: true | undefined;
   /** ISO 8601 with a zone, to the microsecond: exactly the commits up to it are there. Null: all that are acknowledged when the copy is made. */
   moment: string | null;
   /**
@@ -153,6 +161,17 @@ export interface Rename {
 export interface RestoreWindow {
   earliest: string | null;
   latest: string | null;
+}
+
+/** What is known of a cluster from an object store alone. */
+export interface StoredCluster {
+  major: PostgresMajor;
+  databases: { name: string; owner: string }[];
+  roles: { name: string; database: string }[];
+  /** Of its data, as it was in the newest base. */
+  bytes: number;
+  /** Without a moment, what is made from it has everything that is in the store. */
+  window: RestoreWindow;
 }
 
 export interface StoredBackup {

@@ -83,6 +83,9 @@ export const ERRORS = {
       `A copy has the PostgreSQL version of its source: ${d.addon} has ${d.supported}, and "${d.version}" was asked for. ` +
       'Leave the option "version" out.',
   },
+  noStoredBackup: { status: 422, sentence: (d) => `The object store has no backup "${d.backup}".` },
+  backupRefused: { status: 422, sentence: (d) => d.reason! },
+  backupEmpty: { status: 422, sentence: (d) => `The backup "${d.backup}" has no database of an app in it.` },
   neverCopied: {
     status: 400,
     sentence: (d) =>

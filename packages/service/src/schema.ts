@@ -212,7 +212,8 @@ export interface StorageTable {
 
 interface RestoreTokenTable {
   digest: string;
-  addon_id: string;
+  addon_id: string | null;
+  backup: string | null;
   asked_by: string;
   valid_until: Date;
   used_by: string | null;
@@ -220,7 +221,7 @@ interface RestoreTokenTable {
 
 export interface OriginTable {
   addon_id: string;
-  source_id: string;
+  source_id: string | null;
   source_name: string;
   source_cluster_id: string;
   source_database: string;
@@ -228,6 +229,7 @@ export interface OriginTable {
   source_ro_role: string;
   moment: string | null;
   role_suffix: string;
+  from_store: Generated<boolean>;
 }
 
 export interface BackupTable {

@@ -122,6 +122,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
     await app.register(
       operatorApi({
         db,
+        engine,
         token,
         strands,
         rotations,

@@ -11,6 +11,8 @@ await runProcess(start, { finishStart: true });
 
 async function start() {
   const config = processConfig();
+  // Tests make it small: nobody waits an hour for a base.
+  const bases = process.env.BOREALIS_BASE_POLICY;
   const keeper = await startKeeper({
     home: config.home,
     cacheDir: cacheDirectory(),
@@ -20,6 +22,7 @@ async function start() {
       ? { publicGateways: { host: config.gatewayPublicHost, bind: config.gatewayBind, ports: config.gatewayPorts } }
       : {}),
     ...(config.store ? { store: { location: config.store, wrappingKey: await wrappingKey(config) } } : {}),
+    ...(bases ? { bases: JSON.parse(bases) } : {}),
     log: openLog(config.home, 'keeper'),
   });
   return { stop: () => keeper.stop({ clusters: true }) };

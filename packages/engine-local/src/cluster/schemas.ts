@@ -6,6 +6,7 @@ const renames = z.array(z.object({ from: databaseName, to: databaseName }));
 
 const clusterOrigin = z.object({
   clusterId: z.string(),
+  fromStore: z.literal(true).optional(),
   moment: z.iso.datetime({ offset: true }).nullable(),
   renames: z.object({ databases: renames, roles: renames }),
 });

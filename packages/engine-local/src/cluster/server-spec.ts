@@ -36,7 +36,7 @@ export function serverSpec(state: ClusterState): ServerSpec {
       ...(hasStore(state) ? { archive_timeout: `${FINISH_SECONDS}s` } : {}),
     },
     ...(pending ? { closedFor: userInfo().username } : {}),
-    ...(pending?.moment || record.rebuild
+    ...(pending?.moment || pending?.fromStore || record.rebuild
       ? {
           recovery: {
             restoreCommand: restoreCommand(paths.data, paths.walStage),

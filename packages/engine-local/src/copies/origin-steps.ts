@@ -4,6 +4,7 @@ import { adoptCopy, connect, copiedBytes, copyServer, placeDataDirectory } from 
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
+import { fetchBase } from '../store/import-origin.js';
 import { copyPast } from './past.js';
 import { pendingOrigin } from './pending-origin.js';
 import { requireRoom } from './room.js';
@@ -16,7 +17,9 @@ export const copyOrigin: Step = {
   isDone: (state) => state.dataReady || pendingOrigin(state.journal.record) === null,
   async run(state) {
     const origin = pendingOrigin(state.journal.record)!;
-    await placeDataDirectory(serverSpec(state), (data) => copyFrom(state, origin, data));
+    await placeDataDirectory(serverSpec(state), (data) =>
+      origin.fromStore ? fetchBase(state, origin, data) : copyFrom(state, origin, data),
+    );
     state.dataReady = true;
   },
 };

@@ -8,6 +8,7 @@ import type { WalSource } from '../archive/wal-source.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { logOfRebuild } from '../rebuild/rebuild-log.js';
+import { storedLog } from '../store/import-origin.js';
 import { isSystemError } from '../system/files.js';
 import { pendingOrigin } from './pending-origin.js';
 import { nearestBase } from './restore-window.js';
@@ -70,11 +71,12 @@ export async function withLog(
 export async function pendingLog(state: ClusterState): Promise<PendingLog | null> {
   const { record, paths } = state.journal;
   const origin = pendingOrigin(record);
-  if (!origin?.moment && !record.rebuild) return null;
+  if (!origin?.moment && !origin?.fromStore && !record.rebuild) return null;
   // PostgreSQL removes it when it goes on by itself, and needs its source no more.
   const isRecovering = await stat(join(paths.data, 'recovery.signal')).then(() => true, notThere);
   if (!isRecovering) return null;
   if (record.rebuild) return logOfRebuild(state, record.rebuild);
+  if (origin!.fromStore) return storedLog(state.context, origin!);
   const source = findSource(state, origin!.clusterId);
   const { firstSegment } = await nearestBase(source, origin!.moment!);
   return { source: archiveOf(source), from: firstSegment };

@@ -8,6 +8,7 @@ import {
   EngineError,
   type RestoreWindow,
   type StoredBackup,
+  type StoredCluster,
 } from '@borealis/engine';
 import { z } from 'zod';
 import type { ControlDatabase } from '../control-database.js';
@@ -46,6 +47,8 @@ export function createEngineClient(socketPath: string): Engine {
       (await call<{ window: RestoreWindow | null }>('GET', at(id, '/restore-window'))).window,
     storedBackup: async (id) => (await call<{ backup: StoredBackup | null }>('GET', at(id, '/stored-backup'))).backup,
     findChanges: (id, database, query) => call('POST', inDatabase(id, database, '/changes'), query),
+    storedCluster: async (name) =>
+      (await call<{ stored: StoredCluster | null }>('GET', `/stored-clusters/${encodeURIComponent(name)}`)).stored,
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

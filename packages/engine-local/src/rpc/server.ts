@@ -63,6 +63,7 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   app.get('/clusters/:id', async ({ params }) => ({ cluster: await engine.cluster(idOf(params)) }));
   app.get('/clusters/:id/credential-use', ({ params }) => engine.credentialUse(idOf(params)));
   app.get('/clusters/:id/restore-window', async ({ params }) => ({ window: await engine.restoreWindow(idOf(params)) }));
+  app.get('/stored-clusters/:id', async ({ params }) => ({ stored: await engine.storedCluster(idOf(params)) }));
   app.get('/clusters/:id/stored-backup', async ({ params }) => ({ backup: await engine.storedBackup(idOf(params)) }));
   app.get('/clusters/:id/usage', ({ params }) => engine.usage(idOf(params)));
   app.put('/clusters/:id/access', async ({ params, body }, reply) => {

@@ -80,6 +80,11 @@ export class ClusterBackup {
     await this.store.removeUnfinished(this.#prefix + prefix);
   }
 
+  /** When each file of WAL came into the store. */
+  async walTimes(): Promise<Date[]> {
+    return (await this.store.list(`${this.#prefix}${WAL}`)).map(({ at }) => at);
+  }
+
   /** Files of WAL that are in the store, by PostgreSQL's own names, sorted. */
   async walNames(): Promise<string[]> {
     return (await this.names(WAL)).map((name) => name.slice(WAL.length)).filter(isWalFile);

@@ -44,7 +44,7 @@ export class DirectoryStore implements ObjectStore {
     const names = found.filter((name) => !name.endsWith(UNFINISHED));
     return this.#explained(async () => {
       const sizes = await Promise.all(names.map((name) => lstat(join(this.location, name)).catch(() => null)));
-      return names.flatMap((name, at) => (sizes[at] ? [{ name, bytes: sizes[at].size }] : []));
+      return names.flatMap((name, at) => (sizes[at] ? [{ name, bytes: sizes[at].size, at: sizes[at].mtime }] : []));
     });
   }
 

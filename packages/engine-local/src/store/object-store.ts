@@ -29,6 +29,8 @@ export interface StoredObject {
   name: string;
   /** What it takes in the store. */
   bytes: number;
+  /** When it was put. */
+  at: Date;
 }
 
 export type StoreFault = 'missing' | 'damaged' | 'unavailable' | 'refused' | 'full';

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Secret } from '@borealis/contract';
-import type { ClusterAccess } from '@borealis/engine';
+import type { ClusterAccess, ClusterSpec } from '@borealis/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { missingFiles } from '../../src/archive/wal-gaps.js';
 import { homePaths } from '../../src/home/paths.js';
@@ -24,6 +24,8 @@ const ACCESS: ClusterAccess = {
   roles: [{ name: 'app_rw_kept', database: 'app', verifiers: [], validUntil: null }],
   tunnelUsers: [],
 };
+const INSERT = `insert into public.moments default values returning
+  to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`;
 /** When to kill the keeper, in milliseconds after its start: while it lists, seals, puts. */
 const KILLS = [400, 1500];
 
@@ -105,6 +107,117 @@ describe.skipIf(!isFull)('a cluster in an object store (in the full suite)', () 
     const { id } = await open();
     await expect(ClusterBackup.open(store, id, new Secret(randomBytes(32)))).rejects.toThrow('sealed with another key');
     await expect(ClusterBackup.open(store, 'nobody-here', WRAPPING_KEY)).rejects.toMatchObject({ fault: 'missing' });
+  });
+
+  describe('on another machine', () => {
+    let other: KeeperProcess;
+    let otherHome: string;
+    let name: string;
+    const startOther = (wrappingKey = WRAPPING_KEY) =>
+      startKeeperProcess(otherHome, undefined, { store: { location: store.location, wrappingKey } });
+    const spec = (moment: string | null, more: Partial<ClusterSpec> = {}): ClusterSpec => ({
+      ...{ ...SPEC, ...more },
+      origin: {
+        ...{ clusterId: name, fromStore: true, moment },
+        renames: { databases: [{ from: 'app', to: 'again' }], roles: [{ from: 'app_rw_kept', to: 'app_rw_again' }] },
+      },
+    });
+    const untilFailed = (id: string) =>
+      eventually('the reason', async () => {
+        const state = await other.engine.cluster(id);
+        return state?.phase === 'failed' ? state.detail : null;
+      });
+
+    beforeAll(async () => {
+      otherHome = `${directory.path}/o`;
+      ({ id: name } = await open());
+      other = await startOther();
+    }, GENEROUS);
+
+    afterAll(async () => {
+      await other?.kill('SIGTERM');
+    }, GENEROUS);
+
+    test(
+      'is made anew with exactly the commits up to a moment, or with all, wherever the keeper is killed',
+      async () => {
+        const moments: string[] = [];
+        await queryDirectly(home, ID, 'create table public.moments (n serial)', 'app');
+        for (let count = 0; count < 4; count++) {
+          const rows = await queryDirectly(home, ID, INSERT, 'app');
+          moments.push((rows as { at: string }[])[0]!.at);
+        }
+        await queryDirectly(home, ID, 'select txid_current(), pg_switch_wal()');
+        await untilStored();
+        expect(await other.engine.storedCluster(name)).toMatchObject({
+          ...{ major: '16', databases: [{ name: 'app', owner: 'app_rw_kept' }] },
+          window: { earliest: expect.any(String), latest: expect.any(String) },
+        });
+        // The clock as it was in the third commit.
+        await other.engine.createCluster('past', spec(moments[2]!));
+        await other.engine.createCluster('whole', spec(null));
+        for (const milliseconds of [300, 1000]) {
+          await sleep(milliseconds);
+          await other.kill('SIGKILL');
+          other = await startOther();
+        }
+        for (const [id, count] of [
+          ['past', 2],
+          ['whole', 4],
+        ] as const) {
+          await untilReady(other.engine, id);
+          expect(await queryDirectly(otherHome, id, 'select count(*)::int from public.moments', 'again')).toEqual([
+            { count },
+          ]);
+          const roles = await queryDirectly(
+            otherHome,
+            id,
+            "select rolname, rolcanlogin from pg_roles where rolname ~ '^app_'",
+          );
+          expect(roles).toEqual([{ rolname: 'app_rw_again', rolcanlogin: false }]);
+          await other.engine.destroyCluster(id);
+        }
+        // It is the backup of another home: nothing that is done with a copy touches it.
+        expect((await open()).id).toBe(name);
+      },
+      GENEROUS,
+    );
+
+    test(
+      'is refused with another key, another version or a damaged part, and nothing is left',
+      async () => {
+        await expect(other.engine.createCluster('wrong', spec(null, { major: '15' }))).rejects.toMatchObject({
+          code: 'unsupported',
+          message: expect.stringContaining('is of PostgreSQL 16'),
+        });
+        await expect(other.engine.createCluster('wrong', spec('2020-01-01T00:00:00Z'))).rejects.toMatchObject({
+          code: 'unsupported',
+          message: expect.stringContaining('no moment before'),
+        });
+        expect(await other.engine.storedCluster('nobody-here')).toBeNull();
+        const part = (await store.list('clusters/')).find(({ name: object }) => object.endsWith('/000000'))!;
+        const file = `${store.location}/${part.name}`;
+        const bytes = await readFile(file);
+        const changed = Buffer.from(bytes);
+        changed[Math.floor(bytes.length / 2)]! ^= 1;
+        const another = await readFile(`${store.location}/clusters/${name}/about`);
+        for (const damaged of [changed, bytes.subarray(0, -1000), another]) {
+          await writeFile(file, damaged);
+          await other.engine.createCluster('damaged', spec(null));
+          expect(await untilFailed('damaged')).toMatch(/000000".* (is damaged|ends too early|is not what was sealed)/);
+          await other.engine.destroyCluster('damaged');
+        }
+        await writeFile(file, bytes);
+        await other.kill('SIGTERM');
+        other = await startOther(new Secret(randomBytes(32)));
+        await expect(other.engine.createCluster('wrong', spec(null))).rejects.toMatchObject({
+          code: 'unsupported',
+          message: expect.stringContaining('sealed with another key'),
+        });
+        for (const id of ['wrong', 'damaged']) expect(await tracesOf(otherHome, id)).toEqual([]);
+      },
+      GENEROUS,
+    );
   });
 
   test(

@@ -38,7 +38,7 @@ const PROVIDER = 'amazon-web-services::';
 export function checkRequest(
   request: Pick<ProvisionRequest, 'plan' | 'region' | 'options'>,
   offers: { majors: readonly PostgresMajor[]; regions: readonly string[] },
-  source: Addon | null = null,
+  source: Pick<Addon, 'name' | 'postgres_major'> | null = null,
 ): CheckedRequest {
   const asked = request.options?.version;
   return {
@@ -64,7 +64,10 @@ function checkVersion(asked: unknown, majors: readonly PostgresMajor[]): Postgre
   return major;
 }
 
-function versionOf({ name, postgres_major: supported }: Addon, asked: unknown): string {
+function versionOf(
+  { name, postgres_major: supported }: Pick<Addon, 'name' | 'postgres_major'>,
+  asked: unknown,
+): string {
   const version = asked === undefined || asked === null ? supported : String(asked).slice(0, 20);
   if (version !== supported) throw new AppError('copyVersion', { addon: name, supported, version });
   return version;

@@ -73,7 +73,9 @@ export async function waitCopy(work: AddonWork, id: string) {
 /** As `unlessHopeless`, and at once when what was to be copied has been destroyed. */
 async function unlessSourceGone(work: AddonWork, id: string, reason: string) {
   const origin = await findOrigin(work.db, id);
-  const isGone = origin !== null && (await work.engine.cluster(origin.source_cluster_id)) === null;
+  // A backup that fails is damaged, or its store is out: whoever asked is told at once, and may ask again.
+  const isGone =
+    origin !== null && (origin.from_store || (await work.engine.cluster(origin.source_cluster_id)) === null);
   return isGone ? abandon(work, id, reason) : unlessHopeless(work, id, reason);
 }
 

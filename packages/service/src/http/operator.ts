@@ -1,4 +1,5 @@
-import { partnerError, type Secret } from '@borealis/contract';
+import { partnerError, restoreToken, type Secret } from '@borealis/contract';
+import type { Engine } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
@@ -9,6 +10,8 @@ import { AppError } from '../errors.js';
 import type { EventReader } from '../events/event-reader.js';
 import type { Metrics } from '../metrics.js';
 import type { ChangeFinder } from '../restore/change-finder.js';
+import { findBackup } from '../restore/find-backup.js';
+import { issueImportToken } from '../restore/restore-tokens.js';
 import type { RotationRequests } from '../rotation/requests.js';
 import { bearerToken, sameSecret } from './authorization.js';
 import { operatorBackupRoutes } from './backup-routes.js';
@@ -54,8 +57,9 @@ const eventQuery = z.object({
 });
 
 interface Parts {
-  db: ControlDatabase;
   token: Secret;
+  db: ControlDatabase;
+  engine: Engine;
   strands: Strands;
   rotations: RotationRequests;
   backups: BackupRequests;
@@ -69,9 +73,9 @@ const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials and finds what took rows away. */
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import and finds what took rows away. */
 export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
-  const { db, token, strands, rotations, backups, overview, events, metrics, changes } = parts;
+  const { db, engine, token, strands, rotations, backups, overview, events, metrics, changes } = parts;
   return async (app) => {
     app.setErrorHandler(errorHandler(({ message }) => ({ message })));
     app.addHook('onRequest', async (request) => {
@@ -105,6 +109,21 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
       },
     );
     await app.register(operatorBackupRoutes(db, backups));
+    const backup = z.object({ name: z.string().regex(/^[a-z0-9]+-[a-z0-9]+$/, 'must be the name of a backup') });
+    app.post(
+      '/operator/backups/:name/restore-tokens',
+      {
+        schema: {
+          ...{ tags, params: backup },
+          response: { 201: restoreToken, 422: partnerError, 503: partnerError, ...refusals },
+        },
+      },
+      async (request, reply) => {
+        await findBackup(engine, request.params.name);
+        const issued = await issueImportToken(db, request.params.name);
+        return reply.status(201).send({ restoreToken: issued.reveal() });
+      },
+    );
     const page = z.object({ events: z.array(event), cursor: z.string() });
     app.get(
       '/operator/events',

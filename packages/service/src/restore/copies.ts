@@ -1,5 +1,5 @@
 import { type Plan, type ProvisionRequest, type RestoreInitiated, Secret } from '@borealis/contract';
-import type { Engine } from '@borealis/engine';
+import type { Engine, StoredCluster } from '@borealis/engine';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import { type Addon, findAddon, lockAddon } from '../addons/addon-store.js';
@@ -10,17 +10,22 @@ import { recordEvent } from '../events/event-log.js';
 import { formatSize } from '../storage/size.js';
 import { type StoragePolicy, storageLimit } from '../storage/storage-policy.js';
 import { findStorage } from '../storage/storage-store.js';
+import { findBackup } from './find-backup.js';
 import { parseMoment } from './moment.js';
-import { insertOrigin } from './origin-store.js';
+import { insertOrigin, insertStoredOrigin } from './origin-store.js';
 import { copiedPlans, findRestoreToken, useRestoreToken } from './restore-tokens.js';
 
 /** What a provision request wants to become a copy of. */
 export interface WantedCopy {
   token: Secret;
-  source: Addon;
+  source: CopySource;
   /** As `parseMoment`; null: the present. */
   moment: string | null;
 }
+
+/** What is copied: an add-on, or what an object store has of one, which then bears the name of the backup. */
+export type CopySource = Pick<Addon, 'name' | 'postgres_major'> &
+  ({ addon: Addon; stored: null } | { addon: null; stored: StoredCluster });
 
 /** New add-ons that begin as a copy of another, now or at a past moment. */
 export class Copies {
@@ -42,9 +47,19 @@ export class Copies {
       return null;
     }
     const token = new Secret(String(given));
-    const { sourceId } = await findRestoreToken(this.db, token, uuid);
-    const source = copySource(await findAddon(this.db, sourceId));
+    const { source: granted } = await findRestoreToken(this.db, token, uuid);
+    const source = 'backup' in granted ? await this.#backup(granted.backup) : await this.#addon(granted.addonId);
     return { token, source, moment: isGiven(time) ? parseMoment(String(time)) : null };
+  }
+
+  async #addon(id: string): Promise<CopySource> {
+    const addon = copySource(await findAddon(this.db, id));
+    return { name: addon.name, postgres_major: addon.postgres_major, addon, stored: null };
+  }
+
+  async #backup(name: string): Promise<CopySource> {
+    const stored = await findBackup(this.engine, name);
+    return { name, postgres_major: stored.major, addon: null, stored };
   }
 
   /** Throws `copyPlanShared`, `copyPlanSmall`, `momentInFuture`, `momentOutside` or `noMoments` for what cannot be copied as asked. */
@@ -55,10 +70,12 @@ export class Copies {
   }
 
   /** Writes down, with the new add-on itself, what it is copied from, and tells the log of the source; throws as `find`. */
-  async take(tx: Transaction, { token, moment }: WantedCopy, addon: { id: string; name: string }): Promise<void> {
-    const { sourceId, askedBy } = await useRestoreToken(tx, token, addon.id);
+  async take(tx: Transaction, wanted: WantedCopy, addon: { id: string; name: string }): Promise<void> {
+    const { token, moment } = wanted;
+    const { source: granted, askedBy } = await useRestoreToken(tx, token, addon.id);
+    if ('backup' in granted) return insertStoredOrigin(tx, addon.id, granted.backup, wanted.source.stored!, moment);
     // Its removal may have begun since it was looked at.
-    const source = copySource(await lockAddon(tx, sourceId));
+    const source = copySource(await lockAddon(tx, granted.addonId));
     await insertOrigin(tx, addon.id, source, moment);
     const attributes: RestoreInitiated = {
       destination: addon.name,
@@ -68,7 +85,7 @@ export class Copies {
     await recordEvent(tx.sql, { addonId: source.id, type: 'db-restore-initiated', attributes });
   }
 
-  async #checkSize(source: Addon, plan: Plan): Promise<void> {
+  async #checkSize(source: CopySource, plan: Plan): Promise<void> {
     const usage = await this.#usage(source);
     const limit = storageLimit(plan.name, this.policy);
     if (usage <= limit) return;
@@ -79,20 +96,21 @@ export class Copies {
   }
 
   /** What was measured last counts while the engine cannot tell. */
-  async #usage(source: Addon): Promise<number> {
+  async #usage({ addon, stored }: CopySource): Promise<number> {
+    if (stored) return stored.bytes;
     try {
-      const bytes = (await this.engine.usage(source.cluster_id))[source.database_name];
+      const bytes = (await this.engine.usage(addon.cluster_id))[addon.database_name];
       if (bytes !== undefined) return bytes;
     } catch (error) {
-      this.log.warn({ addon: source.id, err: error }, 'the storage in use cannot be measured');
+      this.log.warn({ addon: addon.id, err: error }, 'the storage in use cannot be measured');
     }
-    return Number((await findStorage(this.db, source.id))?.usage_bytes ?? 0);
+    return Number((await findStorage(this.db, addon.id))?.usage_bytes ?? 0);
   }
 
-  async #checkMoment(source: Addon, moment: string): Promise<void> {
+  async #checkMoment(source: CopySource, moment: string): Promise<void> {
     const now = await this.#now();
     if (moment > now) throw new AppError('momentInFuture', { moment, now });
-    const window = await this.engine.restoreWindow(source.cluster_id);
+    const window = source.stored ? source.stored.window : await this.engine.restoreWindow(source.addon.cluster_id);
     if (!window?.earliest || !window.latest) throw new AppError('noMoments', { addon: source.name });
     const [earliest, latest] = [parseMoment(window.earliest), parseMoment(window.latest)];
     if (moment < earliest || moment > latest) throw new AppError('momentOutside', { moment, earliest, latest });

@@ -1,8 +1,9 @@
 import { randomName } from '@borealis/contract';
-import type { ClusterOrigin } from '@borealis/engine';
-import type { Kysely, Selectable } from 'kysely';
+import type { ClusterOrigin, StoredCluster } from '@borealis/engine';
+import type { Insertable, Kysely, Selectable } from 'kysely';
 import type { Addon } from '../addons/addon-store.js';
 import type { ControlDatabase } from '../database.js';
+import { AppError } from '../errors.js';
 import type { Access, Database, OriginTable } from '../schema.js';
 
 type Queries = Pick<ControlDatabase, 'sql'>;
@@ -16,19 +17,44 @@ export async function insertOrigin(tx: Queries, addonId: string, source: Addon, 
     .where('addon_id', '=', source.id)
     .execute();
   const named = (access: Access) => roles.find((role) => role.access === access)!.name;
+  await insert(tx, addonId, moment, {
+    source_id: source.id,
+    source_name: source.name,
+    source_cluster_id: source.cluster_id,
+    source_database: source.database_name,
+    source_rw_role: named('rw'),
+    source_ro_role: named('ro'),
+  });
+}
+
+/** The same for what an object store has under that name. */
+export async function insertStoredOrigin(
+  tx: Queries,
+  addonId: string,
+  backup: string,
+  { databases, roles }: StoredCluster,
+  moment: string | null,
+): Promise<void> {
+  const [database] = databases;
+  const readOnly = roles.find((role) => role.database === database?.name && role.name.startsWith('app_ro_'));
+  if (!database || !readOnly) throw new AppError('backupEmpty', { backup });
+  await insert(tx, addonId, moment, {
+    source_id: null,
+    source_name: backup,
+    source_cluster_id: backup,
+    source_database: database.name,
+    source_rw_role: database.owner,
+    source_ro_role: readOnly.name,
+    from_store: true,
+  });
+}
+
+type Source = Omit<Insertable<OriginTable>, 'addon_id' | 'moment' | 'role_suffix'>;
+
+async function insert(tx: Queries, addonId: string, moment: string | null, source: Source): Promise<void> {
   await tx.sql
     .insertInto('origin')
-    .values({
-      addon_id: addonId,
-      source_id: source.id,
-      source_name: source.name,
-      source_cluster_id: source.cluster_id,
-      source_database: source.database_name,
-      source_rw_role: named('rw'),
-      source_ro_role: named('ro'),
-      moment,
-      role_suffix: randomName(12),
-    })
+    .values({ addon_id: addonId, ...source, moment, role_suffix: randomName(12) })
     .execute();
 }
 
@@ -64,6 +90,7 @@ export function clusterOrigin(origin: Origin, addon: Addon): ClusterOrigin {
   const { source_rw_role, source_ro_role, role_suffix } = origin;
   return {
     clusterId: origin.source_cluster_id,
+    ...(origin.from_store && { fromStore: true as const }),
     moment: origin.moment,
     renames: {
       databases: [{ from: origin.source_database, to: addon.database_name }],

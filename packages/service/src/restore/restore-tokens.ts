@@ -14,7 +14,8 @@ const TOKEN_MINUTES = 10;
 
 /** What a valid token stands for. */
 export interface TokenGrant {
-  sourceId: string;
+  /** The add-on that is copied, or the name of a backup in an object store. */
+  source: { addonId: string } | { backup: string };
   /** E-mail address of the person who asked for the token. */
   askedBy: string;
 }
@@ -30,25 +31,41 @@ export async function issueRestoreToken(db: ControlDatabase, addonId: string, pe
     if (!addon || addon.destroy_requested_at) throw new AppError('noAddon');
     assertCopied(addon);
     assertChangeable(addon);
-    await tx.sql.deleteFrom('restore_token').where('valid_until', '<=', sql<Date>`now()`).execute();
-    await tx.sql
-      .insertInto('restore_token')
-      .values({
-        digest: digest(token),
-        addon_id: addonId,
-        asked_by: person.email,
-        valid_until: sql<Date>`now() + ${TOKEN_MINUTES} * interval '1 minute'`,
-      })
-      .execute();
+    await insertToken(tx, token, { addon_id: addonId, backup: null }, person.email);
   });
   return token;
+}
+
+/** The same for what an object store has under that name; the operator alone asks for it. */
+export async function issueImportToken(db: ControlDatabase, backup: string): Promise<Secret> {
+  const token = new Secret(randomPassword());
+  await db.transaction((tx) => insertToken(tx, token, { addon_id: null, backup }, 'operator'));
+  return token;
+}
+
+async function insertToken(
+  tx: Queries,
+  token: Secret,
+  source: { addon_id: string | null; backup: string | null },
+  askedBy: string,
+): Promise<void> {
+  await tx.sql.deleteFrom('restore_token').where('valid_until', '<=', sql<Date>`now()`).execute();
+  await tx.sql
+    .insertInto('restore_token')
+    .values({
+      digest: digest(token),
+      ...source,
+      asked_by: askedBy,
+      valid_until: sql<Date>`now() + ${TOKEN_MINUTES} * interval '1 minute'`,
+    })
+    .execute();
 }
 
 /** What the token is good for; throws `restoreToken` when that is nothing, or another add-on than this one was made with it. */
 export async function findRestoreToken(db: Queries, token: Secret, newAddonId: string): Promise<TokenGrant> {
   const row = await db.sql
     .selectFrom('restore_token')
-    .select(['addon_id', 'asked_by'])
+    .select(['addon_id', 'backup', 'asked_by'])
     .where('digest', '=', digest(token))
     .where('valid_until', '>', sql<Date>`now()`)
     .where((e) => e.or([e('used_by', 'is', null), e('used_by', '=', newAddonId)]))
@@ -64,14 +81,15 @@ export async function useRestoreToken(db: Queries, token: Secret, newAddonId: st
     .where('digest', '=', digest(token))
     .where('valid_until', '>', sql<Date>`now()`)
     .where((e) => e.or([e('used_by', 'is', null), e('used_by', '=', newAddonId)]))
-    .returning(['addon_id', 'asked_by'])
+    .returning(['addon_id', 'backup', 'asked_by'])
     .executeTakeFirst();
   return grantOf(row);
 }
 
-function grantOf(row: { addon_id: string; asked_by: string } | undefined): TokenGrant {
+function grantOf(row: { addon_id: string | null; backup: string | null; asked_by: string } | undefined): TokenGrant {
   if (!row) throw new AppError('restoreToken', { minutes: String(TOKEN_MINUTES) });
-  return { sourceId: row.addon_id, askedBy: row.asked_by };
+  const source = row.backup === null ? { addonId: row.addon_id! } : { backup: row.backup };
+  return { source, askedBy: row.asked_by };
 }
 
 /** The plans whose add-ons can be copied, and become copies. */

@@ -5,6 +5,7 @@ import {
   type ChangeQuery,
   type ChangeSearch,
   type ClusterAccess,
+  type ClusterOrigin,
   type ClusterSpec,
   type ClusterState,
   type CredentialUse,
@@ -16,6 +17,7 @@ import {
   type RestoreWindow,
   type SessionOwners,
   type StoredBackup,
+  type StoredCluster,
 } from '@borealis/engine';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
@@ -45,8 +47,9 @@ export class FakeEngine implements Engine {
     await this.before('createCluster');
     const found = this.clusters.get(id);
     if (found && JSON.stringify(found.spec) !== JSON.stringify(spec)) throw new EngineError('conflict', 'another spec');
-    if (!found && spec.origin && !this.clusters.has(spec.origin.clusterId))
-      throw new EngineError('not_found', 'There is no such cluster.');
+    const isKnown = (origin: ClusterOrigin) =>
+      (origin.fromStore ? this.storedClusters : this.clusters).has(origin.clusterId);
+    if (!found && spec.origin && !isKnown(spec.origin)) throw new EngineError('not_found', 'There is no such cluster.');
     if (!found) {
       this.counts.created++;
       this.clusters.set(id, {
@@ -157,6 +160,14 @@ export class FakeEngine implements Engine {
     await this.before('findChanges');
     this.searched.push({ id, database, query });
     return this.searches.length > 1 ? this.searches.shift()! : this.searches[0]!;
+  }
+
+  /** What `storedCluster` finds, by name. */
+  readonly storedClusters = new Map<string, StoredCluster>();
+
+  async storedCluster(name: string) {
+    await this.before('storedCluster');
+    return this.storedClusters.get(name) ?? null;
   }
 
   async usage(id: string): Promise<Record<string, number>> {
