@@ -169,6 +169,40 @@ describe.skipIf(!isFull)('data that PostgreSQL cannot start with (in the full su
   );
 
   test(
+    'keeps no moment from being restored while the server is down, the last one included',
+    async () => {
+      await archiveAll();
+      const clock = `select to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`;
+      const before = await add();
+      const [row] = (await query(clock)) as { at: string }[];
+      await add();
+      const control = `${paths.data}/global/pg_control`;
+      await chmod(control, 0o000);
+      await killServer();
+      await eventually('the trouble', async () =>
+        (await keeper.engine.cluster(ID))?.detail.includes('Permission denied'),
+      );
+      const { latest } = (await keeper.engine.restoreWindow(ID))!;
+      for (const [id, moment, rows] of [
+        ['between', row!.at, before],
+        ['lastone', latest!, before + 1],
+      ] as const) {
+        const origin = { clusterId: ID, moment, renames: { databases: [], roles: [] } };
+        await keeper.engine.createCluster(id, { ...SPEC, origin });
+        await untilReady(keeper.engine, id);
+        const found = await queryDirectly(home, id, 'select count(*)::int as rows from public.numbers', 'kept');
+        expect(found).toEqual([{ rows }]);
+        expect(existsSync(homePaths(home).cluster(id).walLeft)).toBe(false);
+        await keeper.engine.destroyCluster(id);
+      }
+      await chmod(control, 0o600);
+      await untilReady(keeper.engine, ID);
+      expect(await count()).toBe(before + 1);
+    },
+    GENEROUS,
+  );
+
+  test(
     'is gone with the cluster when that is destroyed',
     async () => {
       await keeper.engine.destroyCluster(ID);

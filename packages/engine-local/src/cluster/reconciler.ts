@@ -78,6 +78,7 @@ export class ClusterReconciler {
       directoriesReady: false,
       dataReady: false,
       damages: 0,
+      logEnded: false,
       configured: false,
       configurationLoaded: false,
       server: null,

@@ -40,7 +40,7 @@ export function serverSpec(state: ClusterState): ServerSpec {
       ? {
           recovery: {
             restoreCommand: restoreCommand(paths.data, paths.walStage),
-            until: pending?.moment ? normalMoment(pending.moment) : null,
+            until: pending?.moment && !state.logEnded ? normalMoment(pending.moment) : null,
           },
         }
       : {}),

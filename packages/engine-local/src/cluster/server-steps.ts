@@ -11,6 +11,7 @@ import {
   writeConfiguration,
 } from '@borealis/postgres';
 import { generateArchiveKey, isArchived } from '../archive/archive-of.js';
+import { isAtEndOfLog } from '../copies/left-log.js';
 import { adoptOrigin, copyOrigin } from '../copies/origin-steps.js';
 import { pendingLog, withLog } from '../copies/past.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
@@ -21,6 +22,7 @@ import { ensureDirectory } from '../system/files.js';
 import { ensureOsUser } from '../system/os-users.js';
 import { announceRecovery } from './recovery.js';
 import { serverSpec, wantedAccess } from './server-spec.js';
+import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
 
 const START_SECONDS = 30;
@@ -134,6 +136,7 @@ const startPostgres: Step = {
     try {
       state.server = log ? await withLog(state, log, start) : await start();
     } catch (error) {
+      if (isAtEndOfLog(state, error)) return endLog(state);
       await noteFailedStart(state, error);
       // A long log takes as long as it takes; the next turn goes on with it.
       if (log && error instanceof StartTimeout) return;
@@ -147,6 +150,11 @@ const startPostgres: Step = {
     if (state.serverRestarts.recovered()) await announceRecovery(state, 'PostgreSQL was restarted');
   },
 };
+
+function endLog(state: ClusterState): void {
+  state.logEnded = true;
+  state.configured = false;
+}
 
 /** How soon a dropped role is tried again whose objects were locked, and how often all grants are put right. */
 const PENDING_ROLES_MS = 60_000;

@@ -32,6 +32,8 @@ export interface ClusterState {
   dataReady: boolean;
   /** How often in a row PostgreSQL did not start and said that its data is damaged. */
   damages: number;
+  /** True when a restore has found the end of its log before its moment, which therefore has all there is. */
+  logEnded: boolean;
   configured: boolean;
   /** True when the running server runs by its files, as far as this keeper has seen. */
   configurationLoaded: boolean;

@@ -8,7 +8,7 @@ import { fetchBase } from '../store/import-origin.js';
 import { copyPast } from './past.js';
 import { pendingOrigin } from './pending-origin.js';
 import { requireRoom } from './room.js';
-import { findSource, runningSource } from './source.js';
+import { findSource, runningSource, settledSource } from './source.js';
 
 /** The data directory of a cluster that begins as a copy. Without an origin it is made by the step after this one. */
 export const copyOrigin: Step = {
@@ -25,7 +25,7 @@ export const copyOrigin: Step = {
 };
 
 async function copyFrom(state: ClusterState, { clusterId, moment }: ClusterOrigin, data: string): Promise<void> {
-  const source = await runningSource(state, clusterId);
+  const source = await (moment === null ? runningSource : settledSource)(state, clusterId);
   const started = Date.now();
   const onProgress = (copied: number, total: number) => {
     state.detail = `Copying the data: ${inMegabytes(copied)} of ${inMegabytes(total)} MB`;
@@ -62,10 +62,11 @@ export const adoptOrigin: Step = {
   detail: 'Giving the copy names and passwords of its own',
   isDone: (state) => pendingOrigin(state.journal.record) === null,
   async run(state) {
-    const { renames } = pendingOrigin(state.journal.record)!;
+    const { record, paths } = state.journal;
+    const { renames } = pendingOrigin(record)!;
     const spec = serverSpec(state);
     await adoptCopy((database) => connect(spec, database), { superuser: spec.superuser, ...renames });
-    await rm(state.journal.paths.walStage, { recursive: true, force: true });
+    for (const path of [paths.walStage, paths.walLeft]) await rm(path, { recursive: true, force: true });
     await state.journal.update(() => ({ born: true }));
     // From now on its files let in whom they always do.
     state.configured = false;

@@ -4,12 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, finishLog, restoreBase, type ServerIdentity } from '@borealis/postgres';
 import { archiveOf } from '../archive/archive-of.js';
 import { stageWal } from '../archive/stage.js';
-import type { WalSource } from '../archive/wal-source.js';
+import { firstOf, type WalSource } from '../archive/wal-source.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { logOfRebuild } from '../rebuild/rebuild-log.js';
 import { storedLog } from '../store/import-origin.js';
 import { isSystemError } from '../system/files.js';
+import { keepLeftLog, keptLog } from './left-log.js';
 import { pendingOrigin } from './pending-origin.js';
 import { nearestBase } from './restore-window.js';
 import { requireRoom } from './room.js';
@@ -17,7 +18,10 @@ import { findSource } from './source.js';
 
 const LOOK_MS = 50;
 
-/** Copies the base that is nearest before the moment, once all of the log up to that moment is in the archive. */
+/**
+ * Copies the base that is nearest before the moment, once all of the log up to that moment is in the archive, or was kept from a source
+ * that does not run.
+ */
 export async function copyPast(
   state: ClusterState,
   source: ClusterState,
@@ -26,8 +30,11 @@ export async function copyPast(
   onProgress: (copied: number, total: number) => void,
 ): Promise<Awaited<ReturnType<typeof restoreBase>>> {
   state.detail = 'Waiting for the log to be archived up to now';
-  await archiveUpToNow(state, source);
+  // Looked at once: one that starts in between would leave both undone.
+  const isRunning = source.server !== null;
+  if (isRunning) await archiveUpToNow(state, source);
   const base = await nearestBase(source, moment);
+  if (!isRunning) await keepLeftLog(state, source, base);
   await requireRoom(source, base.bytes);
   const to = state.users?.postgres ?? null;
   return restoreBase(base.data, data, { from: process.getuid!(), to, signal: state.ending, onProgress });
@@ -79,7 +86,7 @@ export async function pendingLog(state: ClusterState): Promise<PendingLog | null
   if (origin!.fromStore) return storedLog(state.context, origin!);
   const source = findSource(state, origin!.clusterId);
   const { firstSegment } = await nearestBase(source, origin!.moment!);
-  return { source: archiveOf(source), from: firstSegment };
+  return { source: firstOf(archiveOf(source), keptLog(state)), from: firstSegment };
 }
 
 function notThere(error: unknown): false {

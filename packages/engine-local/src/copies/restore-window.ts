@@ -1,6 +1,8 @@
 import { EngineError, type RestoreWindow } from '@borealis/engine';
 import { archiveOf } from '../archive/archive-of.js';
+import { parseSegment } from '../archive/wal-names.js';
 import type { ClusterState } from '../cluster/state.js';
+import { leftWal } from '../rebuild/rebuild-log.js';
 import { type Base, listBases } from './bases.js';
 import { fromMicroseconds, toMicroseconds } from './moment.js';
 
@@ -22,11 +24,14 @@ export async function readRestoreWindow(state: ClusterState): Promise<RestoreWin
   return { earliest: oldest.stoppedAt, latest: fromMicroseconds(BigInt(await latest(state)) * 1000n) };
 }
 
-/** Now, as long as the server can be asked to finish its log; else when it last did so by itself. */
+/** Now, as long as the server can be asked to finish its log, or has left it where it stopped; else when it last finished a part of it. */
 async function latest(state: ClusterState): Promise<number> {
   if (state.server) return Date.now();
-  const times = (await archiveOf(state).segments()).map(({ archivedAt }) => archivedAt.getTime());
-  return Math.floor(Math.max(...times));
+  const archived = await archiveOf(state).segments();
+  const newest = Math.max(...archived.map(({ name }) => parseSegment(name).number));
+  const left = await leftWal(state).segments();
+  if (left.some((name) => parseSegment(name).number > newest)) return Date.now();
+  return Math.floor(Math.max(...archived.map(({ archivedAt }) => archivedAt.getTime())));
 }
 
 /** Throws `unsupported`, with both ends of the window, for a moment that is not in it. */

@@ -22,6 +22,18 @@ export async function runningSource(state: ClusterState, clusterId: string): Pro
   }
 }
 
+/** The same, but one whose server has trouble to start is given, too: what is in its bases and its log is there without it. */
+export async function settledSource(state: ClusterState, clusterId: string): Promise<ClusterState> {
+  for (;;) {
+    state.ending.throwIfAborted();
+    const source = findSource(state, clusterId);
+    const { born, rebuild } = source.journal.record;
+    if (born && (source.server || source.trouble || rebuild)) return source;
+    state.detail = `Waiting for the cluster "${clusterId}", which is to be copied: ${source.detail}`;
+    await sleep(LOOK_MS);
+  }
+}
+
 /** True while another cluster is being made from this one: then nothing that it may need is removed. */
 export function isBeingCopied({ journal, others }: ClusterState): boolean {
   return others().some(

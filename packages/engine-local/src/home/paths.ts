@@ -38,6 +38,8 @@ export interface ClusterPaths {
   bases: string;
   /** Data that could not be started and was replaced, kept for a while, closed to others. */
   broken: string;
+  /** What a source that does not run had not archived of its log, for a cluster that is restored from it; closed to others. */
+  walLeft: string;
   /** Log on its way to a server that is being restored; belongs to the PostgreSQL user, closed to others. */
   walStage: string;
   /** Sealed dumps, a directory for each database, closed to others. */
@@ -102,6 +104,7 @@ function clusterPaths(directory: string, run: string): ClusterPaths {
     archive: join(directory, 'archive'),
     bases: join(directory, 'bases'),
     broken: join(directory, 'broken'),
+    walLeft: join(directory, 'wal-left'),
     walStage: join(directory, 'wal-stage'),
     backups: join(directory, 'backups'),
     scratch: join(directory, 'scratch'),

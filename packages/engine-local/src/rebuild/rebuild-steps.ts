@@ -2,7 +2,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { connect, findServer, isInUse, placeDataDirectory, restoreBase, stopServer } from '@borealis/postgres';
 import { archiveOf } from '../archive/archive-of.js';
-import { ArchiveConflict } from '../archive/wal-archive.js';
+import { takeSpooled } from '../archive/take-spooled.js';
 import { historyName, parseHistory, parseSegment, segmentName } from '../archive/wal-names.js';
 import type { RebuildRecord } from '../cluster/record.js';
 import { announceRecovery } from '../cluster/recovery.js';
@@ -11,7 +11,6 @@ import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
 import type { Base } from '../copies/bases.js';
 import { requireRoom } from '../copies/room.js';
-import { isSystemError } from '../system/files.js';
 import { setBrokenDataAside, stripBrokenData } from './broken-data.js';
 import { rebuildBases } from './rebuild-base.js';
 import { chosenBase, leftWal } from './rebuild-log.js';
@@ -36,7 +35,7 @@ export const replaceData: Step = {
 
 async function copyBase(state: ClusterState, data: string): Promise<void> {
   const { journal } = state;
-  await takeSpooled(state);
+  await takeSpooled(archiveOf(state));
   const [base] = await rebuildBases(state, journal.record.rebuild!.failedFrom);
   if (!base) throw new Error('The data is damaged, and there is no base any more to rebuild it from.');
   await journal.update(({ rebuild }) => ({ rebuild: rebuild && { ...rebuild, base: base.stoppedAt } }));
@@ -55,16 +54,6 @@ async function endServer(state: ClusterState): Promise<void> {
   if (running) await stopServer(running, { mode: 'immediate', seconds: 30 });
   if (await isInUse(spec.dataDirectory))
     throw new Error(`The data in "${spec.dataDirectory}" is damaged, and a PostgreSQL still runs on it.`);
-}
-
-/** What is on its way into the archive must not look as if it were not there. */
-async function takeSpooled(state: ClusterState): Promise<void> {
-  const archive = archiveOf(state);
-  for (const name of await archive.spooled())
-    await archive.take(name).catch((error: unknown) => {
-      // Another has taken it, or a person has to look.
-      if (!isSystemError(error, 'ENOENT') && !(error instanceof ArchiveConflict)) throw error;
-    });
 }
 
 /** The rebuilt server is the cluster's own: its log is archived without a gap, and it is told up to which moment it came. */
