@@ -37,3 +37,9 @@ test('damage is no proof beside another reason', () => {
   ];
   expect(damageIn(said.join('\n'))).toBeNull();
 });
+
+test('data of another major is not damaged: the wrong server was started', () => {
+  const detail =
+    'DETAIL:  The data directory was initialized by PostgreSQL version 15, which is not compatible with 16.4.';
+  expect(damageIn(`${PREFIX}FATAL:  database files are incompatible with server\n${detail}`)).toBeNull();
+});

@@ -15,7 +15,7 @@ const DAMAGE = [
 
 /** What may pass by itself or is a person's to put right: beside any of these nothing is taken for damage. */
 const OTHER_REASONS =
-  /No space left|Disk quota|Permission denied|Operation not permitted|Cannot allocate memory|out of memory|Too many open files|Input\/output error|Read-only file system|terminated by signal 9|could not restore file|lock file|shared memory|configuration|invalid value for parameter|unrecognized/i;
+  /No space left|Disk quota|Permission denied|Operation not permitted|Cannot allocate memory|out of memory|Too many open files|Input\/output error|Read-only file system|terminated by signal 9|could not restore file|lock file|shared memory|configuration|invalid value for parameter|unrecognized|initialized by PostgreSQL version/i;
 
 /** What every copied server says at its start. */
 const HARMLESS = /skipping missing configuration file "[^"]*postgresql\.auto\.conf"/;
