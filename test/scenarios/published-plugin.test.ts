@@ -252,6 +252,8 @@ scenario(
           restoreSupported: expect.any(Boolean),
           earliestRestorableTime: time,
           latestRestorableTime: time,
+          // A field that the published plugin does not know.
+          latestBackup: null,
         },
       });
       const token = await plugin.restoreToken();
