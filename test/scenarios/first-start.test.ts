@@ -54,7 +54,7 @@ scenario('settings that cannot be used are refused by name before anything is ma
   expect(existsSync(directory)).toBe(false);
 });
 
-scenario(
+scenario.full(
   'two installations run side by side, and a second start on the home of one is refused with a sentence',
   async () => {
     const both = [launch(home()), launch(home())];

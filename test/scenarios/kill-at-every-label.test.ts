@@ -145,7 +145,7 @@ async function underFire(fire: Fire): Promise<void> {
 scenario('the service killed after the work of every label of a provision and a removal', () =>
   underFire({ moment: 'after', victim: 'service' }),
 );
-scenario('the keeper killed before every label of a provision and a removal that asks it for something', () =>
+scenario.full('the keeper killed before every label of a provision and a removal that asks it for something', () =>
   underFire({ moment: 'before', victim: 'keeper', at: OF_THE_ENGINE }),
 );
 scenario.full('the keeper killed before every other label of a provision and a removal', () =>

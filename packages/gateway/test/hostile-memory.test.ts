@@ -5,6 +5,9 @@ import { ALLOWED_MIB, Victim } from './support/hostile.js';
 import { cut, type RawClient, rawChannel } from './support/ssh-client.js';
 import { waitFor } from './support/wait.js';
 
+/** They take long. */
+const fullTest = test.skipIf(process.env.BOREALIS_TEST !== 'full');
+
 const victim = new Victim();
 const HUGE_WINDOW = 2 ** 31;
 /** Long enough to move hundreds of megabytes through an unguarded server. */
@@ -20,7 +23,7 @@ async function keepSending(client: RawClient, send: () => void): Promise<void> {
   }
 }
 
-test('a peer that grants 2 GiB and stops reading costs no memory', async () => {
+fullTest('a peer that grants 2 GiB and stops reading costs no memory', async () => {
   const client = await victim.login();
   const channel = await rawChannel(client, 0, HUGE_WINDOW, 32_768);
   const growth = await victim.growth(async () => {
@@ -33,7 +36,7 @@ test('a peer that grants 2 GiB and stops reading costs no memory', async () => {
   client._sock.destroy();
 });
 
-test('a peer that sends beyond its window is cut at once', async () => {
+fullTest('a peer that sends beyond its window is cut at once', async () => {
   const client = await victim.login();
   const channel = await rawChannel(client, 0, 65_536, 32_768);
   client._protocol.channelData(channel, Buffer.from('STALL'));
@@ -44,7 +47,7 @@ test('a peer that sends beyond its window is cut at once', async () => {
   expect(await victim.gateway.counter('cut_window-violated')).toBe(1);
 });
 
-test('a peer that begins a key exchange and falls silent while we stream costs no memory', async () => {
+fullTest('a peer that begins a key exchange and falls silent while we stream costs no memory', async () => {
   const client = await victim.login();
   const channel = await rawChannel(client, 0, HUGE_WINDOW, 32_768);
   const growth = await victim.growth(async () => {
@@ -58,21 +61,27 @@ test('a peer that begins a key exchange and falls silent while we stream costs n
   client._sock.destroy();
 });
 
-test('a peer that asks for replies and never reads them is not read from any more', async () => {
-  const client = await victim.login();
-  client._sock.pause();
-  const stalled = async () => {
-    for (let i = 0; i < 5000; i++) client._protocol.ping();
-    if (client._sock.writableLength < 1_000_000) return false;
-    return Promise.race([once(client._sock, 'drain').then(() => false), sleep(2000).then(() => true)]);
-  };
-  const growth = await victim.growth(async () => void (await waitFor('the gateway to stop reading', stalled, 100_000)));
-  expect(growth).toBeLessThan(ALLOWED_MIB);
-  await victim.servesOthers();
-  client._sock.destroy();
-}, 120_000);
+fullTest(
+  'a peer that asks for replies and never reads them is not read from any more',
+  async () => {
+    const client = await victim.login();
+    client._sock.pause();
+    const stalled = async () => {
+      for (let i = 0; i < 5000; i++) client._protocol.ping();
+      if (client._sock.writableLength < 1_000_000) return false;
+      return Promise.race([once(client._sock, 'drain').then(() => false), sleep(2000).then(() => true)]);
+    };
+    const growth = await victim.growth(
+      async () => void (await waitFor('the gateway to stop reading', stalled, 100_000)),
+    );
+    expect(growth).toBeLessThan(ALLOWED_MIB);
+    await victim.servesOthers();
+    client._sock.destroy();
+  },
+  120_000,
+);
 
-test('ten thousand channels: 64 are opened, and the peer is cut', async () => {
+fullTest('ten thousand channels: 64 are opened, and the peer is cut', async () => {
   const client = await victim.login();
   let opened = 0;
   const handlers = client._protocol._handlers as unknown as Record<string, () => void>;

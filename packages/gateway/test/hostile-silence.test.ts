@@ -6,6 +6,10 @@ import { hasSsh, OpenSsh } from './support/openssh.js';
 import { login } from './support/ssh-client.js';
 import { waitFor } from './support/wait.js';
 
+const isFull = process.env.BOREALIS_TEST === 'full';
+/** They take long. */
+const fullTest = test.skipIf(!isFull);
+
 const victim = new Victim({
   // Those who are served have to log in within it, too, on a busy machine.
   loginGraceSeconds: 6,
@@ -21,7 +25,7 @@ async function connect(allowHalfOpen = false): Promise<Socket> {
   return socket;
 }
 
-test('clients that dribble, stop after their ident or never close are all gone after the grace time', async () => {
+fullTest('clients that dribble, stop after their ident or never close are all gone after the grace time', async () => {
   const dribblers = await Promise.all(Array.from({ length: 60 }, () => connect()));
   const dribble = setInterval(() => {
     for (const socket of dribblers) if (socket.writable) socket.write('S');
@@ -37,14 +41,14 @@ test('clients that dribble, stop after their ident or never close are all gone a
   await victim.servesOthers();
 });
 
-test('beyond the limit of connections that have not logged in, new ones are dropped', async () => {
+fullTest('beyond the limit of connections that have not logged in, new ones are dropped', async () => {
   const sockets = await Promise.all(Array.from({ length: 170 }, () => connect()));
   await waitFor('the refusals', async () => (await victim.gateway.counter('refused-global')) >= 20);
   await waitFor('the grace time', () => sockets.filter((socket) => socket.resume().closed).length === 170);
   await victim.servesOthers();
 });
 
-test.skipIf(!hasSsh)('a dead peer is dropped (needs the ssh command)', async () => {
+test.skipIf(!isFull || !hasSsh)('a dead peer is dropped (needs the ssh command)', async () => {
   const client = new OpenSsh(victim.directory, victim.port, [
     '-N',
     '-L',
@@ -59,7 +63,7 @@ test.skipIf(!hasSsh)('a dead peer is dropped (needs the ssh command)', async () 
   expect(last).toMatchObject({ type: 'tunnel-destroyed', reason: 'peer-dead', username: 'alice' });
 });
 
-test('an honest peer that is idle is kept', async () => {
+fullTest('an honest peer that is idle is kept', async () => {
   const client = await login(victim.port, { privateKey: victim.directory.alice.private });
   const pings = await waitFor('some keepalives', async () => {
     await new Promise((resolve) => setTimeout(resolve, 3500));

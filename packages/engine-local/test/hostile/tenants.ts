@@ -9,8 +9,10 @@ import { gatewayBundle, SPEC, temporaryDirectory, untilReady } from '../support/
 import { queryDirectly } from '../support/superuser.js';
 import { type OpenTunnel, openTunnel } from '../support/tunnel.js';
 
+export const isFull = process.env.BOREALIS_TEST === 'full';
+
 /** Default in every run; oldest and newest too in the full one. */
-export const MAJORS: PostgresMajor[] = process.env.BOREALIS_TEST === 'full' ? ['13', '16', '18'] : ['16'];
+export const MAJORS: PostgresMajor[] = isFull ? ['13', '16', '18'] : ['16'];
 
 const ID = 'shared1';
 const KINDS = ['app_rw', 'app_ro', 'p_rw', 'p_ro'] as const;
