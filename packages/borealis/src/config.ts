@@ -102,7 +102,7 @@ export const SETTINGS = {
     secret: true,
   },
   BOREALIS_STORE: {
-    doc: 'Where backups are kept that must survive this machine, sealed: the path of a directory that is there, such as a mounted disk of another machine.',
+    doc: 'Where backups are kept that must survive this machine, sealed: the path of a directory that is there, such as a mounted disk of another machine, or `s3://bucket/prefix` in a bucket that is there. Service, region and credentials of the bucket are what the AWS SDK finds: `AWS_ENDPOINT_URL_S3` (for another service than Amazon’s), `AWS_REGION`, `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or its own files.',
     schema: z.string().min(1).optional(),
     shownDefault: 'none: no backup leaves the machine',
   },
@@ -210,7 +210,9 @@ function readPoolKey(env: NodeJS.ProcessEnv, projectDirectory: string): KeySourc
 
 function readStore(env: NodeJS.ProcessEnv, projectDirectory: string): string | null {
   const store = read('BOREALIS_STORE', env);
-  return store === undefined ? null : resolve(projectDirectory, store);
+  if (store === undefined) return null;
+  // What looks like an address is for `openStore` to judge.
+  return /^[a-z][a-z0-9+.-]*:/i.test(store) ? store : resolve(projectDirectory, store);
 }
 
 function readRotation(env: NodeJS.ProcessEnv): Config['rotation'] {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
 import { createEngineClient, keeperSocket, openStore, type PoolInUse, tryStore } from '@borealis/engine-local';
+import { withoutStoreAccess } from '@borealis/postgres';
 import type { Config } from './config.js';
 import { writeDurably } from './durable-file.js';
 import { type Environment, writeEnvironment } from './env-file.js';
@@ -67,14 +68,15 @@ async function startEverything(
   env: NodeJS.ProcessEnv,
   steps: Steps,
 ): Promise<void> {
-  const { store } = config;
-  if (store) await steps.run(`Trying the store ${store}`, () => tryStore(openStore(store)));
+  const store = config.store === null ? null : openStore(config.store);
+  if (store) await steps.run(`Trying the store ${store.location}`, () => tryStore(store));
   await steps.run('Starting the keeper of the databases', () => installation.start('keeper', env));
+  const others = withoutStoreAccess(env);
   // They end the other way round: the service's last work may still need the platform.
   await steps.run(`Starting the local platform on http://127.0.0.1:${config.platformPort}`, () =>
-    installation.start('platform', env),
+    installation.start('platform', others),
   );
-  await steps.run('Starting the service and its control database', () => installation.start('service', env));
+  await steps.run('Starting the service and its control database', () => installation.start('service', others));
 }
 
 async function describe(config: Config, credentials: Credentials): Promise<Environment> {

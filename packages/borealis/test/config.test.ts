@@ -14,6 +14,15 @@ test('nothing set means the documented defaults, below the project', () => {
   });
 });
 
+test.each([
+  ['/somewhere/else', '/somewhere/else'],
+  ['store', '/project/store'],
+  ['s3://bucket/prefix', 's3://bucket/prefix'],
+  ['ftp://no.store', 'ftp://no.store'],
+])('a store at %s is one at %s', (location, read) => {
+  expect(readConfig({ BOREALIS_STORE: location }, '/project').store).toBe(read);
+});
+
 test('an empty variable counts as not set', () => {
   expect(readConfig({ BOREALIS_API_PORT: '' }, '/project').apiPort).toBe(5081);
 });

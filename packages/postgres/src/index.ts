@@ -22,6 +22,7 @@ export { type CopiedFiles, copiedBytes, listCopiedFiles } from './copies/copied-
 export type { CopyMethod } from './copies/copy-file.js';
 export { copyServer, type ServerCopy } from './copies/copy-server.js';
 export { finishLog, restoreBase } from './copies/restore-base.js';
+export { withoutStoreAccess } from './environment.js';
 export { type ExtensionCatalogue, extensionCatalogue } from './extensions/catalogue.js';
 export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-error.js';
 export { installExtension } from './extensions/install.js';

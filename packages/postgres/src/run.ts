@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { withoutStoreAccess } from './environment.js';
 
 /** What a program printed. */
 export interface Output {
@@ -33,7 +34,7 @@ export interface RunOptions {
 /** Runs a program without a shell; resolves when it ended with status 0, else throws a `RunError`. */
 export function run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Output> {
   return new Promise((resolve, reject) => {
-    const settings = { cwd: '/', maxBuffer: 16 * 1024 * 1024, ...options };
+    const settings = { cwd: '/', env: withoutStoreAccess(), maxBuffer: 16 * 1024 * 1024, ...options };
     execFile(program, [...args], settings, (error, stdout, stderr) => {
       if (!error) return resolve({ stdout, stderr });
       const code = (error as NodeJS.ErrnoException).code as string | number | undefined;

@@ -1,12 +1,34 @@
 import { randomBytes } from 'node:crypto';
 import { isAbsolute } from 'node:path';
 import { DirectoryStore } from './directory-store.js';
+import { LoadedStore } from './loaded-store.js';
 import { type ObjectStore, readObject, StoreError } from './object-store.js';
+import { parseS3Place, type S3Place, showS3Place } from './s3-place.js';
 
-/** The store at that place: an absolute path. Throws a `StoreError` for what is no place; whether it can be used shows later. */
+/** One of each place: it has connections and credentials that are worth keeping. */
+const opened = new Map<string, ObjectStore>();
+
+/**
+ * The store at that place: an absolute path, or `s3://bucket/prefix`. Throws a `StoreError` for what is no place; whether it can be used
+ * shows later.
+ */
 export function openStore(location: string): ObjectStore {
   if (isAbsolute(location)) return new DirectoryStore(location.replace(/(.)\/+$/, '$1'));
-  throw new StoreError('refused', `"${location}" is no store: give the path of a directory.`);
+  const place = parseS3Place(location);
+  if (place) return openS3(place);
+  throw new StoreError('refused', 'This is no store: give the path of a directory, or s3://bucket/prefix.');
+}
+
+function openS3(place: S3Place): ObjectStore {
+  const location = showS3Place(place);
+  const store = opened.get(location) ?? new LoadedStore(location, () => loadS3(place));
+  opened.set(location, store);
+  return store;
+}
+
+async function loadS3(place: S3Place): Promise<ObjectStore> {
+  const { S3Store } = await import('./s3-store.js');
+  return new S3Store(place);
 }
 
 /** Throws a `StoreError` unless objects can be put, listed, read and removed there. */

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { withoutStoreAccess } from '@borealis/postgres';
 
 const run = promisify(execFile);
 
@@ -36,7 +37,7 @@ function linuxStartTime(pid: number): string | null {
 async function psStartTime(pid: number): Promise<string | null> {
   try {
     const { stdout } = await run('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
-      env: { ...process.env, LC_ALL: 'C' },
+      env: { ...withoutStoreAccess(), LC_ALL: 'C' },
     });
     const line = stdout.trim();
     return line === '' || line.startsWith('Z') ? null : line.replace(/^\S+\s+/, '');
@@ -51,7 +52,7 @@ async function bootId(): Promise<string> {
   knownBootId ??= (
     process.platform === 'linux'
       ? readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')
-      : (await run('sysctl', ['-n', 'kern.bootsessionuuid'])).stdout
+      : (await run('sysctl', ['-n', 'kern.bootsessionuuid'], { env: withoutStoreAccess() })).stdout
   ).trim();
   return knownBootId;
 }
@@ -80,7 +81,10 @@ function ownerOf(pid: string): number | null {
 }
 
 async function psProcesses(uid: number | null, argument: string | null): Promise<number[]> {
-  const { stdout } = await run('ps', ['-axwwo', 'pid=,uid=,command='], { maxBuffer: 64 * 1024 * 1024 });
+  const { stdout } = await run('ps', ['-axwwo', 'pid=,uid=,command='], {
+    env: withoutStoreAccess(),
+    maxBuffer: 64 * 1024 * 1024,
+  });
   return stdout.split('\n').flatMap((line) => {
     const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line);
     if (!match || (uid !== null && Number(match[2]) !== uid)) return [];

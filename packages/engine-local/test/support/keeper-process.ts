@@ -23,6 +23,7 @@ export async function startKeeperProcess(
   home: string,
   user?: { uid: number; gid: number },
   options: Partial<KeeperOptions> = {},
+  env: NodeJS.ProcessEnv = {},
 ): Promise<KeeperProcess> {
   const { store, ...rest } = options;
   const more = {
@@ -31,7 +32,7 @@ export async function startKeeperProcess(
   };
   const child = spawn(process.execPath, [MAIN, home, cacheDirectory(), gatewayBundle(), JSON.stringify(more)], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR },
+    env: { PATH: process.env.PATH, TMPDIR: process.env.TMPDIR, ...env },
     cwd: '/',
     ...user,
   });

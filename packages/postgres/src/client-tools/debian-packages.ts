@@ -1,5 +1,6 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutStoreAccess } from '../environment.js';
 import { ReleaseError } from '../release/release-error.js';
 import { RunError, run } from '../run.js';
 import { archiveMirrors, writeAptConfiguration } from './apt.js';
@@ -42,7 +43,7 @@ async function fromFirstMirror(wanted: ClientPackages, mirrors: readonly string[
 
 async function fetchPackages({ suite, major, work }: ClientPackages, mirror: string, debs: string): Promise<void> {
   const configuration = await writeAptConfiguration(work, suite, mirror);
-  const options = { cwd: debs, env: { ...process.env, LC_ALL: 'C' } };
+  const options = { cwd: debs, env: { ...withoutStoreAccess(), LC_ALL: 'C' } };
   const apt: Apt = (program, ...args) => run(program, ['-c', configuration, '-qq', ...args], options);
   await mkdir(debs, { recursive: true, mode: 0o755 });
   // As root, apt downloads as this user where it can.

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { withoutStoreAccess } from '../environment.js';
 import { RunError, run } from '../run.js';
 import type { ReleasePin } from './offers.js';
 import { ReleaseError } from './release-error.js';
@@ -26,7 +27,7 @@ const OPTIONS_OF_THE_CALLER =
   /^npm_config_(workspaces?|include_workspace_root|dry_run|json|silent|prefix|global|pack_destination|offline)$/i;
 
 function npmEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OPTIONS_OF_THE_CALLER.test(name)));
+  return Object.fromEntries(Object.entries(withoutStoreAccess()).filter(([name]) => !OPTIONS_OF_THE_CALLER.test(name)));
 }
 
 function fetchError(pin: ReleasePin, error: unknown): ReleaseError {
