@@ -36,7 +36,7 @@ afterAll(async () => {
   await directory.remove();
 });
 
-function borealis(...args: string[]): { status: number | null; stdout: string } {
+function borealis(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [CLI, ...args], {
     env: { ...process.env, BOREALIS_HOME: directory.home },
     encoding: 'utf8',
@@ -95,7 +95,7 @@ scenario.fullWithTools(
   async () => {
     const key = join(directory.path, 'key');
     const made = borealis('pool', 'init', '--size', '2G', '--key-file', key);
-    expect(made.status, made.stdout).toBe(0);
+    expect(made.status, made.stdout + made.stderr).toBe(0);
     await start();
     expect(installation!.output).toContain(`The pool of ${directory.home} is mounted.`);
     const addon = await installation!.createAddon('vault');

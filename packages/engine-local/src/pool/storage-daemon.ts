@@ -9,7 +9,7 @@ import { signal, waitForExit } from '../system/termination.js';
 import { withKeyDescriptor } from './key.js';
 import { clearFile, imageOf, type Pool, poolPaths } from './pool.js';
 import { PoolError } from './pool-error.js';
-import { runTool, TOOL_ENVIRONMENT } from './tool.js';
+import { runTool, TOOL_ENVIRONMENT, ToolError } from './tool.js';
 
 /** Deriving the key from what is kept takes seconds, and many on a busy machine. */
 const START_SECONDS = 120;
@@ -20,6 +20,7 @@ const SECRET = { 'qom-type': 'secret', id: 'key', file: '/proc/self/fd/3', forma
 
 /** How long QEMU tries passwords for: a key of 256 random bits needs no slowing down. */
 const DERIVATION_MS = { random: 100, chosen: 2000 };
+const MEASUREMENTS = 20;
 
 /** Makes the encrypted image, AES-256-XTS, with all of its room taken from the disk. */
 export async function formatImage(pool: Pool, key: Secret<Buffer>, kind: 'random' | 'chosen'): Promise<void> {
@@ -28,14 +29,24 @@ export async function formatImage(pool: Pool, key: Secret<Buffer>, kind: 'random
     `iter-time=${DERIVATION_MS[kind]}`,
   ].join(',');
   const image = imageOf(pool);
-  await withKeyDescriptor(key, (descriptor) =>
-    runTool(
-      'qemu-img',
-      ['create', '-q', '--object', JSON.stringify(SECRET), '-f', 'luks', '-o', options, image, String(pool.sizeBytes)],
-      { descriptor },
-    ),
+  const args = ['create', '-q', '--object', JSON.stringify(SECRET), '-f', 'luks', '-o', options, image];
+  await unlessMismeasured(() =>
+    withKeyDescriptor(key, (descriptor) => runTool('qemu-img', [...args, String(pool.sizeBytes)], { descriptor })),
   );
   await chmod(image, 0o600);
+}
+
+/** QEMU measures how fast the machine derives keys, and gives up when the kernel's clock of a busy one does not let it. */
+async function unlessMismeasured(make: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await make();
+      return;
+    } catch (error) {
+      const isTransient = error instanceof ToolError && /accurate CPU usage/.test(error.stderr);
+      if (!isTransient || tries === MEASUREMENTS) throw error;
+    }
+  }
 }
 
 /** The argument that tells this pool's daemon from every other process. */
