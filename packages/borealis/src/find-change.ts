@@ -1,11 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { ALL_KINDS, type Change, type ChangeKind, type ChangeQuery, type FoundChanges, KINDS } from './changes.js';
+import {
+  CHANGE_KINDS,
+  type ChangeKind,
+  type ChangeQuery,
+  type FoundChanges,
+  type TableChange,
+} from '@borealis/contract';
 import { Failure } from './failure.js';
 import type { OperatorClient } from './operator-client.js';
 import { formatTableName, parseTableName } from './table-name.js';
 
+/** Of updates there are many that nobody regrets. */
+const USUAL_KINDS: ChangeKind[] = ['delete', 'truncate', 'drop'];
 const ASK_AGAIN_MS = 200;
 const UNIT_MS: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 };
 
@@ -27,7 +35,7 @@ export async function findChange(service: () => Promise<OperatorClient>, args: s
   const query = {
     search: randomUUID(),
     table: values.table === undefined ? null : parseTableName(values.table),
-    kinds: values.kind ? values.kind.map(parseKind) : KINDS,
+    kinds: values.kind ? values.kind.map(parseKind) : USUAL_KINDS,
     since: values.since === undefined ? null : parseSince(values.since, Date.now()),
   };
   const client = await service();
@@ -38,8 +46,8 @@ export async function findChange(service: () => Promise<OperatorClient>, args: s
 }
 
 function parseKind(text: string): ChangeKind {
-  const kind = ALL_KINDS.find((known) => known === text);
-  if (!kind) throw new Failure(`There is no kind "${text}": there are ${ALL_KINDS.join(', ')}.`);
+  const kind = CHANGE_KINDS.find((known) => known === text);
+  if (!kind) throw new Failure(`There is no kind "${text}": there are ${CHANGE_KINDS.join(', ')}.`);
   return kind;
 }
 
@@ -65,7 +73,7 @@ async function untilFound(client: OperatorClient, id: string, query: ChangeQuery
   }
 }
 
-const commandFor = (addon: string, { restoreTo }: Change) =>
+const commandFor = (addon: string, { restoreTo }: TableChange) =>
   `heroku borealis-pg:restore:execute --addon ${addon} --restore-to-time ${restoreTo} --wait`;
 
 function asJson(addon: string, found: FoundChanges): object {
@@ -92,7 +100,7 @@ export function describe(addon: string, { from, to, changes, omitted, notes }: F
 const CROWDED =
   '  Another transaction that committed just before bears the same time or a later one: the restore may be without it, too.';
 
-function describeChange(addon: string, change: Change): string[] {
+function describeChange(addon: string, change: TableChange): string[] {
   return [
     `${change.committedAt}  transaction ${change.transaction}: ${sentence(change)}`,
     `  to have it back: ${commandFor(addon, change)}`,
@@ -100,7 +108,7 @@ function describeChange(addon: string, change: Change): string[] {
   ];
 }
 
-function sentence({ kind, table, file, rows }: Change): string {
+function sentence({ kind, table, file, rows }: TableChange): string {
   const name = table ? formatTableName(table) : `a table that is not known${file === null ? '' : ` (file ${file})`}`;
   const counted = `${rows} ${rows === 1 ? 'row' : 'rows'}`;
   const sentences: Record<ChangeKind, string> = {

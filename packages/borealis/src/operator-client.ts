@@ -1,6 +1,13 @@
-import { backupReceipt, type EventType, formatEvent } from '@borealis/contract';
+import {
+  backupReceipt,
+  type ChangeQuery,
+  type ChangeSearch,
+  changeSearch,
+  type EventType,
+  formatEvent,
+  restoreToken,
+} from '@borealis/contract';
 import { z } from 'zod';
-import { type ChangeQuery, type ChangeSearch, changeSearch } from './changes.js';
 import { Failure } from './failure.js';
 
 const addons = z.array(z.looseObject({ id: z.string(), name: z.string(), sentence: z.string().nullable() }));
@@ -76,6 +83,12 @@ export class OperatorClient {
     return changeSearch.parse(await this.#post(`/operator/addons/${addonId}/changes`, query));
   }
 
+  /** A token with which a new add-on is made from that backup; throws a `Failure` with the service's reason. */
+  async importToken(backup: string): Promise<string> {
+    const answer = await this.#post(`/operator/backups/${encodeURIComponent(backup)}/restore-tokens`);
+    return restoreToken.parse(answer).restoreToken;
+  }
+
   /** The add-on of that name or id; throws a `Failure` unless there is one. */
   async find(nameOrId: string): Promise<{ id: string; name: string }> {
     const all = addons.parse(await this.#get('/operator/addons'));
@@ -105,17 +118,6 @@ export class OperatorClient {
     if (!response.ok)
       throw new Failure((answer as { message: string } | null)?.message ?? `The service answered ${response.status}.`);
     return answer;
-  }
-
-  /** A token with which a new add-on is made from that backup; throws a `Failure` with the service's reason. */
-  async importToken(backup: string): Promise<string> {
-    const response = await fetch(`${this.#url}/operator/backups/${encodeURIComponent(backup)}/restore-tokens`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${this.#token}` },
-    });
-    const answer = (await response.json()) as { message: string; restoreToken: string };
-    if (!response.ok) throw new Failure(answer.message);
-    return answer.restoreToken;
   }
 
   /** Events after the cursor as lines (null: from now on); waits up to 20 seconds for the first. */

@@ -1,4 +1,5 @@
 export * from './addon-api.js';
+export * from './changes.js';
 export * from './conn-info.js';
 export * from './events.js';
 export * from './gateway-config.js';

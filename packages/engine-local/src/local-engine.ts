@@ -1,10 +1,8 @@
 import { statfs } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { CLUSTER_ID, POSTGRES_MAJORS } from '@borealis/contract';
+import { type ChangeQuery, type ChangeSearch, CLUSTER_ID, POSTGRES_MAJORS } from '@borealis/contract';
 import {
   type Capacity,
-  type ChangeQuery,
-  type ChangeSearch,
   type ClusterAccess,
   type ClusterSpec,
   type CredentialUse,

@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
-import type { ChangeQuery, ClusterAccess, FoundChanges } from '@borealis/engine';
+import type { ChangeQuery, FoundChanges } from '@borealis/contract';
+import type { ClusterAccess } from '@borealis/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fromMicroseconds, toMicroseconds } from '../src/copies/moment.js';
 import { homePaths } from '../src/home/paths.js';

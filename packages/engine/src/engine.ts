@@ -1,6 +1,13 @@
-import type { CredentialNames, GatewayEvent, GatewayRole, PostgresMajor, TunnelUser } from '@borealis/contract';
+import type {
+  ChangeQuery,
+  ChangeSearch,
+  CredentialNames,
+  GatewayEvent,
+  GatewayRole,
+  PostgresMajor,
+  TunnelUser,
+} from '@borealis/contract';
 import type { DatabaseBackup } from './backups.js';
-import type { ChangeQuery, ChangeSearch } from './changes.js';
 
 /**
  * What a place that runs clusters must do. Every call is adopt-or-create under the caller's cluster id: it may be

@@ -1,3 +1,2 @@
 export * from './backups.js';
-export * from './changes.js';
 export * from './engine.js';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { EngineError, type FoundChanges } from '@borealis/engine';
+import type { FoundChanges } from '@borealis/contract';
+import { EngineError } from '@borealis/engine';
 import { expect, test } from 'vitest';
 import { availableAddon, OPERATOR, useService } from './support/harness.js';
 

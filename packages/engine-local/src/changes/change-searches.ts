@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ChangeQuery, type ChangeSearch, EngineError, type FoundChanges } from '@borealis/engine';
+import type { ChangeQuery, ChangeSearch, FoundChanges } from '@borealis/contract';
+import { EngineError } from '@borealis/engine';
 import type { ClusterState } from '../cluster/state.js';
 import { Mutex } from '../system/mutex.js';
 import { checkChangeQuery } from './change-query.js';

@@ -1,4 +1,5 @@
-import { type ChangeQuery, EngineError, type FoundChanges, type TableChange } from '@borealis/engine';
+import type { ChangeQuery, FoundChanges, TableChange } from '@borealis/contract';
+import { EngineError } from '@borealis/engine';
 import { type ChangesFound, type FoundChange, findChanges, WalError } from '@borealis/postgres';
 import { archiveOf } from '../archive/archive-of.js';
 import { SEGMENT_BYTES } from '../archive/wal-names.js';

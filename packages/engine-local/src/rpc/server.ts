@@ -1,6 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { ChangeQuery, ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
+import type { ChangeQuery } from '@borealis/contract';
+import type { ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';

@@ -1,5 +1,5 @@
-import { findPlan } from '@borealis/contract';
-import { type ChangeQuery, type ChangeSearch, type Engine, EngineError } from '@borealis/engine';
+import { type ChangeQuery, type ChangeSearch, findPlan } from '@borealis/contract';
+import { type Engine, EngineError } from '@borealis/engine';
 import { findAddon } from '../addons/addon-store.js';
 import { assertProvisioned } from '../addons/readiness.js';
 import type { ControlDatabase } from '../database.js';

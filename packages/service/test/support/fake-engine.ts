@@ -1,9 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { parseVerifier } from '@borealis/contract';
+import { type ChangeQuery, type ChangeSearch, parseVerifier } from '@borealis/contract';
 import {
-  type ChangeQuery,
-  type ChangeSearch,
   type ClusterAccess,
   type ClusterOrigin,
   type ClusterSpec,
