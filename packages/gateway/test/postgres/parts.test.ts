@@ -28,6 +28,19 @@ describe('the failure limit', () => {
     now = 10_000;
     expect(limit.blocked('a', 'x')).toBe(false);
   });
+
+  test('counts a thousand names each on its own, and those beyond together', () => {
+    const limit = new FailureLimit(() => ({ failures: 1, pauseSeconds: 10 }));
+    const names = Array.from({ length: 1024 }, (_, i) => `name-${i}`);
+    for (const [i, name] of names.entries()) {
+      expect(limit.blocked('a', name)).toBe(false);
+      limit.failed('a', name);
+      expect(limit.blocked('a', name), String(i)).toBe(true);
+    }
+    limit.failed('a', 'one more');
+    expect(limit.blocked('a', 'one more')).toBe(true);
+    expect(limit.blocked('b', 'one more')).toBe(false);
+  });
 });
 
 describe('custom settings', () => {

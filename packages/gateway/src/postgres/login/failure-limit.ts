@@ -1,7 +1,9 @@
 import { createHmac, randomBytes } from 'node:crypto';
 
-/** Counters per owner. Names come from clients, so they are hashed into a fixed number of counters; a clash only costs their owner. */
-const SLOTS_PER_OWNER = 1024;
+/** Names of one owner that have a counter of their own. Names come from clients, so there is an end to them … */
+const NAMES_PER_OWNER = 1024;
+/** … and those beyond share so many counters; a clash only costs their owner. */
+const SHARED_COUNTERS = 1024;
 
 export interface FailureRule {
   failures: number;
@@ -13,7 +15,7 @@ export interface FailureRule {
  * `blocked` is true until `pauseSeconds` have passed without another. The rule is asked for each time, so it may change.
  */
 export class FailureLimit {
-  readonly #owners = new Map<string, Map<number, { count: number; last: number }>>();
+  readonly #owners = new Map<string, Map<string, { count: number; last: number }>>();
   readonly #salt = randomBytes(16);
 
   constructor(
@@ -26,21 +28,26 @@ export class FailureLimit {
   }
 
   failed(owner: string, name: string): void {
-    const slots = this.#owners.get(owner) ?? new Map<number, { count: number; last: number }>();
-    this.#owners.set(owner, slots);
-    slots.set(this.#slot(name), { count: (this.#current(owner, name)?.count ?? 0) + 1, last: this.now() });
+    const counters = this.#owners.get(owner) ?? new Map<string, { count: number; last: number }>();
+    this.#owners.set(owner, counters);
+    counters.set(this.#counter(owner, name), { count: (this.#current(owner, name)?.count ?? 0) + 1, last: this.now() });
   }
 
   succeeded(owner: string, name: string): void {
-    this.#owners.get(owner)?.delete(this.#slot(name));
+    this.#owners.get(owner)?.delete(this.#counter(owner, name));
   }
 
   #current(owner: string, name: string): { count: number; last: number } | undefined {
-    const entry = this.#owners.get(owner)?.get(this.#slot(name));
+    const entry = this.#owners.get(owner)?.get(this.#counter(owner, name));
     return entry && this.now() - entry.last < this.rule().pauseSeconds * 1000 ? entry : undefined;
   }
 
-  #slot(name: string): number {
-    return createHmac('sha256', this.#salt).update(name).digest().readUInt16BE(0) % SLOTS_PER_OWNER;
+  /** Which counter is this name's: its own, or a shared one once there are too many names. */
+  #counter(owner: string, name: string): string {
+    const digest = createHmac('sha256', this.#salt).update(name).digest();
+    const own = digest.toString('base64');
+    const counters = this.#owners.get(owner);
+    if (counters?.has(own) || (counters?.size ?? 0) < NAMES_PER_OWNER) return own;
+    return String(digest.readUInt16BE(0) % SHARED_COUNTERS);
   }
 }
