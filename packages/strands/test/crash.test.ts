@@ -37,8 +37,7 @@ function startWorker({ connection }: Harness, journal: string, hang: boolean): C
 }
 
 /** Whole lines only: a worker has made the file a moment before it has written to it. */
-const lines = (journal: string) =>
-  existsSync(journal) ? readFileSync(journal, 'utf8').split('\n').slice(0, -1) : [];
+const lines = (journal: string) => (existsSync(journal) ? readFileSync(journal, 'utf8').split('\n').slice(0, -1) : []);
 
 test('a worker killed inside a label is replaced when its lease ends', async () => {
   const db = await fresh();
