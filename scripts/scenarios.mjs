@@ -32,7 +32,7 @@ export function scenariosPage() {
     '# Scenarios',
     '',
     'What users do, each run with real PostgreSQL, real `ssh` and, where it says so, the real `heroku` CLI. This page is made from',
-    'the tests in `test/scenarios`; a run of both suites fails when one of them ran in neither.',
+    'the tests in `test/scenarios`; a run of a suite fails when one of its scenarios did not run.',
     '',
     '| scenario | suite | file |',
     '| --- | --- | --- |',
