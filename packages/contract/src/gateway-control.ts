@@ -2,8 +2,9 @@ import { z } from 'zod';
 import { principalKind } from './gateway-config.js';
 
 /**
- * The gateway's control socket (`control.sock` in its directory, mode 0600): one JSON object a line each way, answered in
- * order. And its spool (`events/<start ms>-<pid>-<n>.jsonl` there): one JSON object a line, appended before anything else sees
+ * The gateway's control socket (`<pid>.sock` in its directory, mode 0600): one JSON object a line each way, answered in
+ * order. `control.sock` is a link to that of the gateway that accepts connections: those that it has replaced and that still
+ * have some are reached by their pid alone. And its spool (`events/<start ms>-<pid>-<n>.jsonl` there): one JSON object a line, appended before anything else sees
  * the event, so that a killed keeper or gateway loses none. The keeper deletes a segment it has consumed once a newer one exists.
  */
 
@@ -27,6 +28,19 @@ export const gatewayCommand = z.discriminatedUnion('op', [
     roles: z.array(z.string()),
     credentials: credentialNames.default({ fingerprints: [], verifierDigests: [] }),
   }),
+  /**
+   * Start this program on the listening socket and, once it accepts connections, accept no more: what is open goes on until the
+   * last has gone, `drainSeconds` at most. The answer names the new process; a refusal changes nothing.
+   */
+  z.object({
+    op: z.literal('hand-over'),
+    node: z.string(),
+    script: z.string(),
+    drainSeconds: z
+      .number()
+      .positive()
+      .max(7 * 86_400),
+  }),
   /** Stop listening, end every tunnel cleanly, exit 0. */
   z.object({ op: z.literal('stop') }),
 ]);
@@ -36,11 +50,21 @@ export type GatewayCommandInput = z.input<typeof gatewayCommand>;
 
 export const gatewayAnswer = z.looseObject({ ok: z.boolean(), error: z.string().optional() });
 
+/** Answer to `hand-over`. */
+export const handedOver = z.object({ ok: z.literal(true), pid: z.number().int() });
+
+/** While a gateway only serves what was open when another took over; ISO times. Cleanly disconnected at `until`. */
+export const draining = z.object({ since: z.iso.datetime(), until: z.iso.datetime() });
+
 export const gatewayStatus = z.object({
   ok: z.literal(true),
   clusterId: z.string(),
   pid: z.number(),
   startedAt: z.string(),
+  /** What runs: Node's version and the script as it was named at the start. */
+  program: z.object({ node: z.string(), script: z.string() }),
+  /** Null: it accepts connections. */
+  draining: draining.nullable(),
   revision: z.number(),
   nativeCrypto: z.boolean(),
   tunnels: z.array(

@@ -1,4 +1,4 @@
-import { chmodSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, readdirSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import net, { type Socket } from 'node:net';
 import path from 'node:path';
 import { type GatewayCommand, gatewayCommand } from '@borealis/contract';
@@ -14,37 +14,73 @@ export type CommandHandler = (command: GatewayCommand) => Promise<Answer>;
 
 /** The control socket of a running gateway. */
 export interface Control {
+  /** Makes `control.sock` lead here, in one step: there is always somebody who answers. */
+  claim(): void;
   /** Takes no more commands and removes the socket. */
   close(): void;
 }
 
 /**
- * Opens `control.sock` in the gateway's directory, mode 0600. One that a killed predecessor left is replaced; when a
- * living gateway answers there, rejects with an Error that says so.
+ * Opens `<pid>.sock` in the gateway's directory, mode 0600, and makes `control.sock` a link to it; a successor claims that
+ * later. What killed ones left is removed; when a living gateway answers, rejects with an Error that says so, unless this one is
+ * its successor.
  */
-export async function openControl(directory: string, handle: CommandHandler, log: Logger): Promise<Control> {
-  const socketPath = path.join(directory, 'control.sock');
-  const first = `${socketPath}.${process.pid}`;
-  if (Buffer.byteLength(first) > MAX_PATH) throw new Error(`${directory} is too long a path for a control socket.`);
-  if (await answers(socketPath)) throw new Error(`A gateway already runs in ${directory}.`);
-  rmSync(first, { force: true });
+export async function openControl(
+  directory: string,
+  handle: CommandHandler,
+  log: Logger,
+  isSuccessor = false,
+): Promise<Control> {
+  const name = `${process.pid}.sock`;
+  const socketPath = path.join(directory, name);
+  const link = path.join(directory, 'control.sock');
+  if (Buffer.byteLength(socketPath) > MAX_PATH)
+    throw new Error(`${directory} is too long a path for a control socket.`);
+  if (!isSuccessor && (await answers(link))) throw new Error(`A gateway already runs in ${directory}.`);
+  await removeLeftovers(directory);
   const sockets = new Set<Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     serve(socket, handle, log);
   });
-  await listening(server, first);
-  chmodSync(first, 0o600);
-  const { ino } = statSync(first);
-  renameSync(first, socketPath); // appears with its right mode, in one step
-  return { close: () => closeControl(server, sockets, socketPath, ino) };
+  await listening(server, socketPath);
+  chmodSync(socketPath, 0o600);
+  const claim = () => {
+    rmSync(`${socketPath}.link`, { force: true });
+    symlinkSync(name, `${socketPath}.link`);
+    renameSync(`${socketPath}.link`, link);
+  };
+  if (!isSuccessor) claim();
+  return {
+    claim,
+    close: () => {
+      closeServer(server, sockets, socketPath);
+      if (targetOf(link) === name) rmSync(link, { force: true });
+    },
+  };
 }
 
-function closeControl(server: net.Server, sockets: Set<Socket>, socketPath: string, ino: number): void {
+function closeServer(server: net.Server, sockets: Set<Socket>, socketPath: string): void {
   server.close();
   for (const socket of sockets) socket.destroySoon();
-  if (statSync(socketPath, { throwIfNoEntry: false })?.ino === ino) rmSync(socketPath, { force: true });
+  rmSync(socketPath, { force: true });
+}
+
+/** What gateways that were killed have left: nobody answers there. */
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of readdirSync(directory).filter((entry) => /^\d+\.sock(\.link)?$/.test(entry))) {
+    const leftover = path.join(directory, name);
+    if (!(await answers(leftover))) rmSync(leftover, { force: true });
+  }
+}
+
+function targetOf(link: string): string | null {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return null;
+  }
 }
 
 function listening(server: net.Server, socketPath: string): Promise<void> {
@@ -94,7 +130,7 @@ async function answer(socket: Socket, line: string, handle: CommandHandler, log:
 async function run(line: string, handle: CommandHandler): Promise<Answer> {
   const command = gatewayCommand.safeParse(json(line));
   if (!command.success)
-    return { ok: false, error: 'A command is one JSON object a line: status, reload, close or stop.' };
+    return { ok: false, error: 'A command is one JSON object a line: status, reload, close, hand-over or stop.' };
   return handle(command.data);
 }
 

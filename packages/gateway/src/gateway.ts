@@ -5,8 +5,15 @@ import { readConfig, refuseChange } from './config-file.js';
 import { type Answer, type Control, openControl } from './control.js';
 import type { SqlFront } from './front.js';
 import { Spool } from './spool.js';
+import type { Cut } from './ssh/cuts.js';
 import { SshDoor } from './ssh/door.js';
 import { nativeCrypto } from './ssh/internals.js';
+import { INHERITED_FD, startSuccessor } from './successor.js';
+
+/** A stop that hangs is cut short after this many milliseconds; the keeper would wait no longer either. */
+export const STOP_MS = 10_000;
+
+type HandOver = Extract<GatewayCommand, { op: 'hand-over' }>;
 
 /** Makes the PostgreSQL side for a configuration. */
 export type FrontFactory = (config: GatewayConfig, log: Logger) => SqlFront;
@@ -17,6 +24,8 @@ export class Gateway {
   #control: Control | undefined;
   #stopping: Promise<void> | undefined;
   #reloading: Promise<unknown> = Promise.resolve();
+  #handingOver: Promise<Answer> | undefined;
+  #draining: GatewayStatus['draining'] = null;
 
   private constructor(
     private readonly directory: string,
@@ -33,9 +42,16 @@ export class Gateway {
 
   /**
    * Starts a gateway from `gateway.json` in this directory; resolves when it accepts connections and commands. Rejects
-   * with an Error of one sentence. `onStopped` is called when a stop, by command or `stop()`, is complete.
+   * with an Error of one sentence. `onStopped` is called when a stop, by command or `stop()`, is complete. A successor serves
+   * the listening socket that the gateway before it has handed down.
    */
-  static async start(directory: string, makeFront: FrontFactory, log: Logger, onStopped: () => void): Promise<Gateway> {
+  static async start(
+    directory: string,
+    makeFront: FrontFactory,
+    log: Logger,
+    onStopped: () => void,
+    isSuccessor = false,
+  ): Promise<Gateway> {
     const config = await readConfig(directory);
     const front = makeFront(config, log);
     const spool: Spool = new Spool(directory, log, () => door.counters.add('events_lost'));
@@ -46,8 +62,10 @@ export class Gateway {
       listens = resolve;
     });
     // The socket comes first, since it keeps a second gateway out; its first answer says that connections are accepted.
-    gateway.#control = await openControl(directory, (command) => listening.then(() => gateway.#run(command)), log);
-    gateway.address = await door.listen();
+    const run = (command: GatewayCommand) => listening.then(() => gateway.#run(command));
+    gateway.#control = await openControl(directory, run, log, isSuccessor);
+    gateway.address = await door.listen(isSuccessor ? { fd: INHERITED_FD } : config.listen);
+    if (isSuccessor) gateway.#control.claim();
     listens();
     const { clusterId, revision } = config;
     log.info({ clusterId, revision, address: gateway.address, nativeCrypto }, 'The gateway accepts connections');
@@ -62,8 +80,8 @@ export class Gateway {
   }
 
   /** Stops listening, ends sessions and tunnels, and removes the control socket. May be called again. */
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stopNow();
+  stop(reason: Cut = 'gateway-stopped'): Promise<void> {
+    this.#stopping ??= this.#stopNow(reason);
     return this.#stopping;
   }
 
@@ -79,11 +97,11 @@ export class Gateway {
     return next.revision;
   }
 
-  async #stopNow(): Promise<void> {
-    this.log.info('The gateway stops');
+  async #stopNow(reason: Cut): Promise<void> {
+    this.log.info({ reason }, 'The gateway stops');
     this.door.stopListening();
     await this.front.close();
-    await this.door.close();
+    await this.door.close(reason);
     this.spool.close();
     setImmediate(() => {
       this.#control?.close(); // after the answer to the stop command is written
@@ -99,10 +117,45 @@ export class Gateway {
         return { ok: true, revision: await this.reload() };
       case 'close':
         return this.#close(command);
+      case 'hand-over':
+        return this.#handOver(command);
       case 'stop':
         await this.stop();
         return { ok: true };
     }
+  }
+
+  /** Asked again while it goes on, it is the same one. */
+  #handOver(command: HandOver): Promise<Answer> {
+    this.#handingOver ??= this.#handOverNow(command).catch((error) => {
+      this.#handingOver = undefined;
+      if (this.#stopping === undefined) this.#control?.claim(); // the one that failed may have
+      throw error;
+    });
+    return this.#handingOver;
+  }
+
+  async #handOverNow({ node, script, drainSeconds }: HandOver): Promise<Answer> {
+    if (this.#stopping !== undefined) throw new Error('The gateway is stopping.');
+    const pid = await startSuccessor({ node, script }, this.directory, this.door.descriptor);
+    this.#drain(drainSeconds);
+    this.log.info({ successor: pid, ...this.#draining }, 'Another gateway has taken over; what is open here goes on');
+    return { ok: true, pid };
+  }
+
+  /** Accepts nobody any more, and ends with the last connection. */
+  #drain(seconds: number): void {
+    const since = Date.now();
+    const until = since + seconds * 1000;
+    this.#draining = { since: new Date(since).toISOString(), until: new Date(until).toISOString() };
+    this.door.stopListening();
+    setTimeout(() => this.#end('drained'), seconds * 1000).unref();
+    this.door.whenEmpty(() => this.#end('drained'));
+  }
+
+  #end(reason: Cut): void {
+    setTimeout(this.onStopped, STOP_MS).unref();
+    void this.stop(reason);
   }
 
   #close({ tunnelUsers, roles, credentials }: Extract<GatewayCommand, { op: 'close' }>): Answer {
@@ -116,6 +169,8 @@ export class Gateway {
       clusterId: this.config.clusterId,
       pid: process.pid,
       startedAt: this.#startedAt.toISOString(),
+      program: { node: process.version, script: process.argv[1] ?? '' },
+      draining: this.#draining,
       revision: this.config.revision,
       nativeCrypto,
       tunnels: this.door.tunnels(),

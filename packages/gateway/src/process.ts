@@ -1,11 +1,10 @@
 import pino, { type Logger } from 'pino';
-import { type FrontFactory, Gateway } from './gateway.js';
-
-/** A stop that hangs is cut short after this many milliseconds; the keeper would wait no longer either. */
-const STOP_MS = 10_000;
+import { type FrontFactory, Gateway, STOP_MS } from './gateway.js';
+import { SUCCESSOR, tellPredecessor } from './successor.js';
 
 /**
- * Runs the gateway process of the directory named by the first argument, with JSON lines on standard output as its log.
+ * Runs the gateway process of the directory named by the first argument, with JSON lines on standard output as its log. With a
+ * second one, `successor`, it takes over from the gateway that started it.
  * SIGTERM and SIGINT stop it cleanly (exit 0), SIGHUP reloads, an exception nobody caught ends it (exit 1): the keeper
  * starts it again, and one tenant's accident never leaves others with a half-broken process.
  */
@@ -18,12 +17,14 @@ export async function runProcess(argv: readonly string[], makeFront: FrontFactor
   };
   process.on('uncaughtException', die);
   process.on('unhandledRejection', die);
-  const directory = argv[0];
-  if (directory === undefined || argv.length !== 1) return die('Give one argument: the directory of the gateway.');
+  const [directory, role, ...rest] = argv;
+  if (directory === undefined || (role !== undefined && role !== SUCCESSOR) || rest.length > 0)
+    return die('Give one argument: the directory of the gateway.');
   try {
-    const starting = Gateway.start(directory, makeFront, log, () => process.exit(0));
+    const starting = Gateway.start(directory, makeFront, log, () => process.exit(0), role === SUCCESSOR);
     onSignals(starting, log);
     await starting;
+    if (role === SUCCESSOR) tellPredecessor();
   } catch (error) {
     log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'The gateway cannot start');
     process.exit(1);

@@ -9,6 +9,7 @@ import { CUTS, type Cut } from './cuts.js';
 import { assertInternals, type ClientInternals } from './internals.js';
 import { Login, type LoginSurroundings } from './login.js';
 import { Outlet } from './outlet.js';
+import { disconnect } from './packets.js';
 import { poolPadding } from './padding.js';
 import { fingerprint } from './public-keys.js';
 import { Rekeying } from './rekeying.js';
@@ -100,12 +101,12 @@ export class Connection {
     this.door.count(`cut_${reason}`);
     this.door.log[level]({ reason, address: this.address, username: this.tunnel?.user.username }, text);
     this.#channels?.destroy();
-    if (code === null || !this.#sayGoodbye(code)) this.socket.destroy();
+    if (code === null || !this.#sayGoodbye(code, text)) this.socket.destroy();
   }
 
-  #sayGoodbye(code: number): boolean {
+  #sayGoodbye(code: number, text: string): boolean {
     try {
-      this.#client?._protocol.disconnect(code);
+      if (this.#client) disconnect(this.#client._protocol, code, text);
     } catch {
       return false; // ssh2 had already given up on the connection
     }

@@ -43,6 +43,11 @@ export const CUTS = {
   },
   'user-closed': { code: BY_APPLICATION, level: 'info', text: 'The control plane closed the user or the key.' },
   'user-removed': { code: BY_APPLICATION, level: 'info', text: 'The user does not exist any more.' },
+  drained: {
+    code: BY_APPLICATION,
+    level: 'info',
+    text: 'This server was upgraded and has waited long enough for this tunnel to end: connect again.',
+  },
   'gateway-stopped': { code: BY_APPLICATION, level: 'info', text: 'The gateway stops.' },
 } as const satisfies Record<string, CutReason>;
 

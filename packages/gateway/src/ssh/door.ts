@@ -43,6 +43,7 @@ export class SshDoor {
   readonly #bans: Bans;
   readonly #sweep: NodeJS.Timeout;
   #regime: Regime;
+  #onEmpty = () => {};
 
   /** Throws an Error that says what is wrong with the configuration. */
   constructor(
@@ -65,8 +66,8 @@ export class SshDoor {
   }
 
   /** Starts to accept connections and gives the address; rejects when the socket cannot be had. */
-  async listen(): Promise<AddressInfo | null> {
-    this.#listener.listen({ ...this.#regime.config.listen, backlog: 511 });
+  async listen(on: GatewayConfig['listen'] = this.#regime.config.listen): Promise<AddressInfo | null> {
+    this.#listener.listen({ ...on, backlog: 511 });
     await once(this.#listener, 'listening');
     this.#listener.on('error', (error) => this.log.error({ error: error.message }, 'The listening socket failed'));
     return this.#listener.address() as AddressInfo | null;
@@ -109,12 +110,25 @@ export class SshDoor {
     if (this.#listener.listening) this.#listener.close();
   }
 
+  /** The listening socket's descriptor. Node has no public way to ask for it. */
+  get descriptor(): number {
+    const { _handle: handle } = this.#listener as unknown as { _handle?: { fd?: number } | null };
+    if (typeof handle?.fd !== 'number' || handle.fd < 0) throw new Error('The listening socket has no descriptor.');
+    return handle.fd;
+  }
+
+  /** Calls back once no connection is left, now or later. Only after `stopListening`. */
+  whenEmpty(callback: () => void): void {
+    this.#onEmpty = callback;
+    if (this.#connections.size === 0) callback();
+  }
+
   /** Ends every connection and ban; resolves when the sockets are closed. */
-  async close(): Promise<void> {
+  async close(reason: Cut): Promise<void> {
     this.stopListening();
     clearInterval(this.#sweep);
     const sockets = [...this.#connections.keys()].map((socket) => socket.closed || once(socket, 'close'));
-    for (const connection of this.#connections.values()) connection.cut('gateway-stopped');
+    for (const connection of this.#connections.values()) connection.cut(reason);
     await Promise.all(sockets);
     this.#bans.clear();
   }
@@ -203,8 +217,11 @@ export class SshDoor {
   #closed(connection: Connection, reason: Cut): void {
     this.#releases.get(connection)?.();
     this.#connections.delete(connection.socket);
-    const { tunnel } = connection;
-    if (!tunnel) return;
+    if (connection.tunnel) this.#tunnelClosed(connection.tunnel, reason);
+    if (this.#connections.size === 0) this.#onEmpty();
+  }
+
+  #tunnelClosed(tunnel: Tunnel, reason: Cut): void {
     const key = limitKey(tunnel.address);
     const left = (this.#tunnelsByKey.get(key) ?? 1) - 1;
     if (left > 0) this.#tunnelsByKey.set(key, left);

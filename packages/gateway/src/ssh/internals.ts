@@ -46,7 +46,6 @@ export interface ProtocolInternals {
   channelEOF(remote: number): void;
   channelClose(remote: number): void;
   channelFailure(remote: number): void;
-  disconnect(reason: number): void;
 }
 
 /** ssh2's server-side connection with the private members this gateway relies on. */
@@ -65,7 +64,6 @@ const PROTOCOL_METHODS = [
   'channelEOF',
   'channelClose',
   'channelFailure',
-  'disconnect',
 ] as const;
 
 /** The messages whose handlers this gateway replaces. */

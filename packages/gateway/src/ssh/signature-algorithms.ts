@@ -1,4 +1,5 @@
 import type { ProtocolInternals } from './internals.js';
+import { sendPacket, sshString } from './packets.js';
 
 /** By which a client's key may sign, announced as `server-sig-algs` (RFC 8308, 3.1). Never SHA-1. */
 const ALGORITHMS = [
@@ -10,8 +11,6 @@ const ALGORITHMS = [
   'rsa-sha2-256',
 ];
 const EXT_INFO = 7;
-/** Where the payload begins in what a cipher's `allocPacket` gives: after the lengths of packet and padding. */
-const PAYLOAD_START = 5;
 
 /**
  * Makes ssh2 announce these instead of its own list, in which SHA-1 stands and a comma is missing: a client that signs by
@@ -23,7 +22,7 @@ export function announceSignatureAlgorithms(protocol: ProtocolInternals): void {
   protocol._onHandshakeComplete = (...negotiated) => {
     if (first && protocol._kex?.remoteExtInfoEnabled) {
       protocol._kex.remoteExtInfoEnabled = false; // what makes ssh2 send its own
-      send(protocol, extInfo());
+      sendPacket(protocol, extInfo());
     }
     first = false;
     own(...negotiated);
@@ -33,16 +32,4 @@ export function announceSignatureAlgorithms(protocol: ProtocolInternals): void {
 function extInfo(): Buffer {
   const count = Buffer.from([0, 0, 0, 1]);
   return Buffer.concat([Buffer.from([EXT_INFO]), count, sshString('server-sig-algs'), sshString(ALGORITHMS.join(','))]);
-}
-
-function sshString(text: string): Buffer {
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(Buffer.byteLength(text));
-  return Buffer.concat([length, Buffer.from(text)]);
-}
-
-function send({ _cipher: cipher }: ProtocolInternals, payload: Buffer): void {
-  const packet = cipher.allocPacket(payload.length);
-  packet.set(payload, PAYLOAD_START);
-  cipher.encrypt(packet);
 }

@@ -14,6 +14,7 @@ export class GatewayProcess {
   readonly log: Record<string, unknown>[] = [];
   exit: { code: number | null; signal: string | null } | undefined;
   port = 0;
+  readonly #successors: number[] = [];
 
   private constructor(
     readonly child: ChildProcess,
@@ -40,9 +41,9 @@ export class GatewayProcess {
     return (line?.address as { port: number } | undefined)?.port;
   }
 
-  /** Sends raw text to the control socket and gives the answers, one a line. */
-  async controlRaw(text: string, answers = 1): Promise<Record<string, unknown>[]> {
-    const socket = net.connect(path.join(this.directory, 'control.sock'));
+  /** Sends raw text to a control socket, that of the current gateway when no pid is named, and gives the answers, one a line. */
+  async controlRaw(text: string, answers = 1, pid?: number): Promise<Record<string, unknown>[]> {
+    const socket = net.connect(path.join(this.directory, `${pid ?? 'control'}.sock`));
     socket.on('error', () => {}); // the gateway may end while we wait
     const lines: Record<string, unknown>[] = [];
     createInterface({ input: socket }).on('line', (line) => lines.push(JSON.parse(line)));
@@ -53,12 +54,20 @@ export class GatewayProcess {
     return lines;
   }
 
-  async control(command: object): Promise<Record<string, unknown>> {
-    return (await this.controlRaw(`${JSON.stringify(command)}\n`))[0]!;
+  async control(command: object, pid?: number): Promise<Record<string, unknown>> {
+    return (await this.controlRaw(`${JSON.stringify(command)}\n`, 1, pid))[0]!;
   }
 
-  async status(): Promise<GatewayStatus> {
-    return (await this.control({ op: 'status' })) as unknown as GatewayStatus;
+  async status(pid?: number): Promise<GatewayStatus> {
+    return (await this.control({ op: 'status' }, pid)) as unknown as GatewayStatus;
+  }
+
+  /** Lets another gateway of the same program take over, and gives its pid. */
+  async handOver(drainSeconds = 3600): Promise<number> {
+    const answer = await this.control({ op: 'hand-over', node: process.execPath, script: ENTRY, drainSeconds });
+    if (!answer.ok) throw new Error(String(answer.error));
+    this.#successors.push(answer.pid as number);
+    return answer.pid as number;
   }
 
   async counter(label: string): Promise<number> {
@@ -91,9 +100,21 @@ export class GatewayProcess {
     await waitFor('the gateway to end', () => this.exit);
   }
 
-  /** For the end of a test: kills it if it still runs. */
+  /** For the end of a test: kills it and its successors if they still run. */
   async destroy(): Promise<void> {
+    // Directly, since the pid of one that is gone may be another's.
+    for (const pid of this.#successors) if (isGateway(pid, this.directory)) process.kill(pid, 'SIGKILL');
     if (!this.exit) this.kill('SIGKILL');
     await this.ended();
+    await waitFor('the successors to end', () => !this.#successors.some((pid) => isGateway(pid, this.directory)));
+  }
+}
+
+/** True while a gateway of that directory runs under this pid. */
+export function isGateway(pid: number, directory: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(directory);
+  } catch {
+    return false;
   }
 }

@@ -1,0 +1,154 @@
+import { once } from 'node:events';
+import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { GatewayDirectory } from './support/gateway-directory.js';
+import { GatewayProcess, isGateway } from './support/gateway-process.js';
+import { hasSsh, OpenSsh } from './support/openssh.js';
+import { cut, echo, login } from './support/ssh-client.js';
+import { waitFor } from './support/wait.js';
+
+let directory: GatewayDirectory;
+let gateway: GatewayProcess;
+
+beforeEach(async () => {
+  directory = new GatewayDirectory();
+  gateway = await GatewayProcess.start(directory.path);
+});
+
+afterEach(async () => {
+  await gateway.destroy();
+  directory.remove();
+});
+
+const asAlice = () => login(gateway.port, { privateKey: directory.alice.private });
+const asBob = () => login(gateway.port, { username: 'bob', privateKey: directory.bob.private });
+const sockets = () => readdirSync(directory.path).filter((name) => name.endsWith('.sock'));
+
+/** What the server says first, as every client sees it. */
+async function greeting(): Promise<string> {
+  const socket = net.connect(gateway.port, '127.0.0.1');
+  try {
+    const [first] = await Promise.race([once(socket, 'data'), once(socket, 'end').then(() => ['nothing'])]);
+    return String(first).trim();
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Does it again and again until `stop` is called, which gives how often; the first failure rejects. */
+function repeat(work: () => Promise<unknown>): { count(): number; stop(): Promise<number> } {
+  let [done, stopped] = [0, false];
+  const running = (async () => {
+    for (; !stopped; done++) await work();
+  })();
+  running.catch(() => {});
+  const stop = () => {
+    stopped = true;
+    return running.then(() => done);
+  };
+  return { count: () => done, stop };
+}
+
+test('gateways follow one another with no connect refused and no tunnel broken', async () => {
+  const kept = await asAlice();
+  const loops = [
+    repeat(async () => expect(await greeting()).toMatch(/^SSH-2\.0-/)),
+    repeat(async () => {
+      const client = await asBob();
+      expect(await echo(client, 'through')).toBe('through');
+      client.end();
+      await once(client, 'close');
+    }),
+  ];
+  const pids = [gateway.child.pid!];
+  for (let turn = 0; turn < 3; turn++) {
+    const before = loops.map((loop) => loop.count());
+    pids.push(await gateway.handOver());
+    await waitFor('connects after it', () => loops.every((loop, i) => loop.count() > before[i]! + 2));
+    expect((await gateway.status()).pid).toBe(pids.at(-1));
+  }
+  await Promise.all(loops.map((loop) => loop.stop()));
+  expect(await echo(kept, 'still here')).toBe('still here');
+  expect(await gateway.status(pids[0])).toMatchObject({
+    draining: { since: expect.any(String), until: expect.any(String) },
+    tunnels: [expect.objectContaining({ username: 'alice' })],
+  });
+  expect((await gateway.status()).draining).toBeNull();
+  // Those in between serve nobody any more, and so are gone.
+  await waitFor('the others to end', () => pids.slice(1, -1).every((pid) => !isGateway(pid, directory.path)));
+  kept.end();
+  await gateway.ended();
+  expect(gateway.exit).toEqual({ code: 0, signal: null });
+  expect(sockets().sort()).toEqual([`${pids.at(-1)}.sock`, 'control.sock']);
+  expect(readlinkSync(path.join(directory.path, 'control.sock'))).toBe(`${pids.at(-1)}.sock`);
+});
+
+test('a draining gateway runs by new configurations, ends whom it is told to, and hands over no more', async () => {
+  const old = gateway.child.pid!;
+  const [alice, bob, again] = [await asAlice(), await asBob(), await asBob()];
+  await gateway.handOver();
+  const late = await asBob();
+  directory.change({ tunnelUsers: [directory.user('bob', [directory.bob])] });
+  expect(await gateway.control({ op: 'reload' }, old)).toEqual({ ok: true, revision: 2 });
+  await cut(alice);
+  expect(await echo(again, 'still here')).toBe('still here');
+  const close = { op: 'close', tunnelUsers: ['bob'], roles: [] };
+  expect(await gateway.control(close, old)).toEqual({ ok: true, tunnelsClosed: 2 });
+  await Promise.all([cut(bob), cut(again)]);
+  expect(await echo(late, 'still here')).toBe('still here');
+  late.end();
+  await gateway.ended();
+});
+
+test.skipIf(!hasSsh)(
+  'a tunnel that outlives the time for draining is told why it ends (needs the ssh command)',
+  async () => {
+    const local = path.join(directory.path, 's');
+    const client = new OpenSsh(directory, gateway.port, ['-N', '-L', `${local}:primary.test:5432`]);
+    try {
+      await client.ready(local);
+      await gateway.handOver(0.5);
+      await client.ended();
+      expect(client.stderr).toContain('This server was upgraded and has waited long enough for this tunnel to end');
+      await gateway.ended();
+      expect(gateway.exit).toEqual({ code: 0, signal: null });
+      expect(gateway.events().at(-1)).toMatchObject({ type: 'tunnel-destroyed', reason: 'drained' });
+    } finally {
+      await client.stop();
+    }
+  },
+);
+
+test('a successor that cannot start changes nothing', async () => {
+  const kept = await asAlice();
+  const broken = path.join(directory.path, 'broken.cjs');
+  writeFileSync(broken, 'process.exit(3);');
+  const order = { op: 'hand-over', node: process.execPath, script: broken, drainSeconds: 60 };
+  const refusal = { ok: false, error: expect.stringContaining('this one goes on') };
+  expect(await gateway.control(order)).toMatchObject(refusal);
+  expect(await gateway.control({ ...order, node: '/nonexistent/node' })).toMatchObject(refusal);
+  directory.write('{');
+  await expect(gateway.handOver()).rejects.toThrow('ends at its start');
+  directory.write();
+  expect(await gateway.status()).toMatchObject({ pid: gateway.child.pid, draining: null });
+  (await asBob()).end();
+  expect(await echo(kept, 'still here')).toBe('still here');
+  expect(await gateway.handOver()).toBe((await gateway.status()).pid);
+  kept.end();
+});
+
+test('one that was killed while another took over leaves nothing in the way', async () => {
+  const next = await gateway.handOver();
+  await gateway.ended();
+  process.kill(next, 'SIGKILL');
+  await waitFor('its end', () => !isGateway(next, directory.path));
+  const third = await GatewayProcess.start(directory.path);
+  try {
+    expect(third.exit).toBeUndefined();
+    expect(sockets().sort()).toEqual([`${third.child.pid}.sock`, 'control.sock']);
+  } finally {
+    await third.destroy();
+  }
+});
