@@ -40,6 +40,11 @@ export class Gateway {
   /** Where it listens. */
   address: AddressInfo | null = null;
 
+  /** Of the configuration in force. */
+  get revision(): number {
+    return this.config.revision;
+  }
+
   /**
    * Starts a gateway from `gateway.json` in this directory; resolves when it accepts connections and commands. Rejects
    * with an Error of one sentence. `onStopped` is called when a stop, by command or `stop()`, is complete. A successor serves
@@ -137,7 +142,8 @@ export class Gateway {
 
   async #handOverNow({ node, script, drainSeconds }: HandOver): Promise<Answer> {
     if (this.#stopping !== undefined) throw new Error('The gateway is stopping.');
-    const pid = await startSuccessor({ node, script }, this.directory, this.door.descriptor);
+    const { directory, door } = this;
+    const pid = await startSuccessor({ node, script }, directory, door.descriptor, () => this.revision);
     this.#drain(drainSeconds);
     this.log.info({ successor: pid, ...this.#draining }, 'Another gateway has taken over; what is open here goes on');
     return { ok: true, pid };
@@ -171,7 +177,7 @@ export class Gateway {
       startedAt: this.#startedAt.toISOString(),
       program: { node: process.version, script: process.argv[1] ?? '' },
       draining: this.#draining,
-      revision: this.config.revision,
+      revision: this.revision,
       nativeCrypto,
       tunnels: this.door.tunnels(),
       sessions: this.front.sessions,

@@ -23,8 +23,8 @@ export async function runProcess(argv: readonly string[], makeFront: FrontFactor
   try {
     const starting = Gateway.start(directory, makeFront, log, () => process.exit(0), role === SUCCESSOR);
     onSignals(starting, log);
-    await starting;
-    if (role === SUCCESSOR) tellPredecessor();
+    const gateway = await starting;
+    if (role === SUCCESSOR) tellPredecessor(gateway.revision, () => gateway.reload());
   } catch (error) {
     log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'The gateway cannot start');
     process.exit(1);

@@ -2,12 +2,16 @@ import { once } from 'node:events';
 import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GatewayDirectory } from './support/gateway-directory.js';
 import { GatewayProcess, isGateway } from './support/gateway-process.js';
 import { hasSsh, OpenSsh } from './support/openssh.js';
 import { cut, echo, login } from './support/ssh-client.js';
 import { waitFor } from './support/wait.js';
+
+/** They take long. */
+const fullTest = test.skipIf(process.env.BOREALIS_TEST !== 'full');
 
 let directory: GatewayDirectory;
 let gateway: GatewayProcess;
@@ -85,7 +89,7 @@ test('gateways follow one another with no connect refused and no tunnel broken',
   expect(readlinkSync(path.join(directory.path, 'control.sock'))).toBe(`${pids.at(-1)}.sock`);
 });
 
-test('a draining gateway runs by new configurations, ends whom it is told to, and hands over no more', async () => {
+test('a draining gateway runs by new configurations, and ends whom it is told to', async () => {
   const old = gateway.child.pid!;
   const [alice, bob, again] = [await asAlice(), await asBob(), await asBob()];
   await gateway.handOver();
@@ -100,6 +104,27 @@ test('a draining gateway runs by new configurations, ends whom it is told to, an
   expect(await echo(late, 'still here')).toBe('still here');
   late.end();
   await gateway.ended();
+});
+
+fullTest('a successor runs by what was in force when it took over, whatever it has read before (full)', async () => {
+  const old = gateway.child.pid!;
+  const kept = await asBob();
+  let [inForce, taken] = [0, false];
+  const taking = gateway.handOver().finally(() => {
+    taken = true;
+  });
+  for (let turn = 0; !taken; turn++) {
+    if (turn > 50) await sleep(500); // the new one is to catch up
+    directory.change({ tunnelUsers: [directory.user('bob', [directory.bob])] });
+    await gateway.control({ op: 'reload' }, old);
+    const { draining, revision } = await gateway.status(old);
+    if (draining === null) inForce = revision;
+  }
+  await taking;
+  expect(inForce).toBeGreaterThan(1);
+  expect((await gateway.status()).revision).toBeGreaterThanOrEqual(inForce);
+  await expect(asAlice()).rejects.toThrow();
+  kept.end();
 });
 
 test.skipIf(!hasSsh)(
@@ -139,7 +164,7 @@ test('a successor that cannot start changes nothing', async () => {
   kept.end();
 });
 
-test('one that was killed while another took over leaves nothing in the way', async () => {
+fullTest('one that was killed after it took over leaves nothing in the way (full)', async () => {
   const next = await gateway.handOver();
   await gateway.ended();
   process.kill(next, 'SIGKILL');
