@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { POSTGRES_MAJORS } from '@borealis/contract';
-import { dataAtRest, poolStatus } from '@borealis/engine-local';
+import { dataAtRest, newestInStore, openStore, poolStatus, tryStore } from '@borealis/engine-local';
 import { cacheDirectory, canFetchClientTools, findClientTools, isCached, offeredRelease } from '@borealis/postgres';
 import type { Config } from './config.js';
 import { readEnvironment } from './env-file.js';
@@ -57,6 +57,22 @@ async function gatewayAddresses(): Promise<Finding> {
         state: 'note',
         sentence: 'Gateways get a high port on 127.0.0.1: port 22 of loopback addresses cannot be used here.',
       };
+}
+
+/** Whether what must survive the machine has a place that works, and when something came there last. */
+async function objectStore({ store: location }: Config): Promise<Finding> {
+  const subject = 'object store';
+  if (!location)
+    return { subject, state: 'note', sentence: 'Nothing survives the machine: BOREALIS_STORE names no object store.' };
+  try {
+    const store = openStore(location);
+    await tryStore(store);
+    const newest = await newestInStore(store);
+    const last = newest ? `the newest part of a backup came there at ${newest.toISOString()}` : 'it has no backup yet';
+    return { subject, state: 'ok', sentence: `${store.location} can be written and read; ${last}.` };
+  } catch (error) {
+    return { subject, state: 'problem', sentence: (error as Error).message };
+  }
 }
 
 async function releases(): Promise<Finding> {
@@ -132,6 +148,7 @@ export async function doctor(config: Config, json: boolean): Promise<number> {
     await gatewayAddresses(),
     await releases(),
     await dataFinding(config),
+    await objectStore(config),
     running
       ? {
           subject: 'running',

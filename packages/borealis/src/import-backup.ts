@@ -65,8 +65,21 @@ async function list(config: Config, location: string, json: boolean): Promise<nu
 
 function describeBackup(backup: ListedBackup): string {
   if ('problem' in backup) return `${backup.name}  cannot be used: ${backup.problem}`;
+  if ('database' in backup) return `${backup.name}  ${describeDumps(backup.database)}`;
   const { major, databases, bytes, window } = backup.cluster;
   const names = databases.map(({ name }) => name).join(', ') || 'none';
   const span = window.earliest ? `from ${window.earliest} to ${window.latest}` : 'nothing complete yet';
   return `${backup.name}  PostgreSQL ${major}, database ${names}, ${Math.ceil(bytes / 1_000_000)} MB, ${span}`;
+}
+
+type StoredDumps = Extract<ListedBackup, { database: unknown }>['database'];
+
+/** A line for the database, and one for each night. */
+function describeDumps({ major, database, dumps }: StoredDumps): string {
+  const nights = dumps.map(
+    ({ name, takenAt, rows, proof }) =>
+      `  ${name}  of ${takenAt}, ${rows} rows, ${proof === null ? 'not compared yet' : (proof.failure ?? 'restored and compared')}`,
+  );
+  const what = nights.length === 0 ? 'nothing complete yet' : `${nights.length} backups of moments:`;
+  return [`PostgreSQL ${major}, database ${database}, ${what}`, ...nights].join('\n');
 }

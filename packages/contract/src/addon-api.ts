@@ -51,6 +51,10 @@ export const addonInfo = z.object({
       /** Everything up to this moment is there; null while nothing can be made from it yet. */
       upTo: z.string().nullable(),
       secondsBehind: z.number().nullable(),
+      /** The moment of the newest nightly backup there; null when there is none. */
+      newestDump: z.string().nullish(),
+      /** Nightly backups that are complete on the machine, and not there yet. */
+      waitingDumps: z.number().optional(),
     })
     .optional(),
 });

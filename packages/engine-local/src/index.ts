@@ -13,6 +13,6 @@ export { PoolError } from './pool/pool-error.js';
 export { type PoolStatus, poolStatus } from './pool/pool-status.js';
 export { type PoolInUse, usePool } from './pool/use.js';
 export { createEngineClient, requestControlDatabase } from './rpc/client.js';
-export { type ListedBackup, listBackups } from './store/list-backups.js';
+export { type ListedBackup, listBackups, newestInStore } from './store/list-backups.js';
 export { StoreError } from './store/object-store.js';
 export { openStore, tryStore } from './store/open-store.js';

@@ -19,6 +19,7 @@ import {
   type SessionOwners,
   type StoredBackup,
   type StoredCluster,
+  type StoredDatabase,
 } from '@borealis/engine';
 import {
   type ConnectTo,
@@ -49,7 +50,8 @@ import { CONTROL_ID } from './control-database.js';
 import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
-import { hasStore } from './store/backup-of.js';
+import { describeDumps } from './store/dump-origin.js';
+import { storedBackup } from './store/how-far.js';
 import { checkStoredOrigin, describeBackup } from './store/import-origin.js';
 
 const LONGEST_WAIT_SECONDS = 60;
@@ -160,10 +162,8 @@ export class LocalEngine implements Engine {
     return isShared(state) ? null : readRestoreWindow(state);
   }
 
-  async storedBackup(id: string): Promise<StoredBackup | null> {
-    const { state } = this.known(id);
-    if (!hasStore(state)) return null;
-    return { upTo: state.storedUpTo === null ? null : new Date(state.storedUpTo).toISOString() };
+  async storedBackup(id: string, database: string): Promise<StoredBackup | null> {
+    return storedBackup(this.known(id).state, database);
   }
 
   async backUpDatabase(id: string, database: string, name: string): Promise<DatabaseBackup> {
@@ -195,6 +195,10 @@ export class LocalEngine implements Engine {
 
   async storedCluster(name: string): Promise<StoredCluster | null> {
     return describeBackup(this.context, name);
+  }
+
+  async storedDatabase(name: string): Promise<StoredDatabase | null> {
+    return describeDumps(this.context, name);
   }
 
   async usage(id: string): Promise<Record<string, number>> {

@@ -8,6 +8,8 @@ export interface DatabaseBackup {
   seconds: number;
   /** What it takes on the disk. */
   bytes: number;
+  /** What the database itself took then; left out where that was not written down. */
+  databaseBytes?: number | undefined;
   tables: number;
   rows: number;
   /** The last one; null as long as there was none. */

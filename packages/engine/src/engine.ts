@@ -49,8 +49,8 @@ export interface Engine {
   /** The moments to which `createCluster` can copy this cluster now; null when it is of a kind that is never copied. */
   restoreWindow(id: string): Promise<RestoreWindow | null>;
 
-  /** How far the cluster's backup in an object store has come; null where none is kept. */
-  storedBackup(id: string): Promise<StoredBackup | null>;
+  /** How far the backup of a database in an object store has come; null where none is kept. */
+  storedBackup(id: string, database: string): Promise<StoredBackup | null>;
 
   /**
    * Looks through all that can be restored of a database for what took rows away. Answers within seconds: while it is reading, the same
@@ -65,6 +65,12 @@ export interface Engine {
    * key or backup cannot be used, and says why.
    */
   storedCluster(name: string): Promise<StoredCluster | null>;
+
+  /**
+   * The dumps that an object store has of a database under that name; null when there is nothing. Throws `unsupported`
+   * when store, key or backup cannot be used, and says why.
+   */
+  storedDatabase(name: string): Promise<StoredDatabase | null>;
 
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
@@ -182,8 +188,24 @@ export interface StoredCluster {
 }
 
 export interface StoredBackup {
-  /** Everything up to this moment is in the store: ISO 8601 in UTC. Null while nothing can be made from it yet. */
+  /**
+   * Everything up to this moment is in the store: ISO 8601 in UTC. Null while nothing can be made from it yet. Of a cluster that several
+   * share it is the moment of the newest backup there.
+   */
   upTo: string | null;
+  /** The moment of the newest backup of `backUpDatabase` there; null when there is none. */
+  newestDump: string | null;
+  /** How many of those are complete, and not there yet. */
+  waitingDumps: number;
+}
+
+/** The dumps of one database, as an object store alone has them. */
+export interface StoredDatabase {
+  major: PostgresMajor;
+  database: string;
+  owner: string;
+  /** Complete ones, oldest first. */
+  dumps: DatabaseBackup[];
 }
 
 export type ClusterPhase =

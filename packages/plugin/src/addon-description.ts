@@ -77,7 +77,8 @@ function dataAtRest({ dataAtRest: found }: AddonInfo): [string, string][] {
 function offsiteBackup({ offsiteBackup: found }: AddonInfo): [string, string][] {
   if (!found) return [];
   const behind = found.secondsBehind === null ? 'Not complete yet' : `${found.secondsBehind} seconds behind`;
-  return [['Off-site Backup', behind]];
+  const waiting = found.waitingDumps ? `, ${found.waitingDumps} nightly backups not there yet` : '';
+  return [['Off-site Backup', behind + waiting]];
 }
 
 function gibibytes(bytes: number, digits: number, digitsBelowOne: number): string {

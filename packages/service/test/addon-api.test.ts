@@ -38,11 +38,15 @@ test('how far the off-site backup is behind is told where one is kept', async ()
   const { name, token } = await availableAddon({ service, platform });
   const info = async () => (await call(service, token, 'GET', name)).json() as { offsiteBackup?: object };
   expect(await info()).not.toHaveProperty('offsiteBackup');
-  engine.stored = { upTo: null };
-  expect((await info()).offsiteBackup).toEqual({ upTo: null, secondsBehind: null });
+  const dumps = { newestDump: null, waitingDumps: 1 };
+  engine.stored = { upTo: null, ...dumps };
+  expect((await info()).offsiteBackup).toEqual({ upTo: null, secondsBehind: null, ...dumps });
   const upTo = new Date(Date.now() - 3_600_000).toISOString();
-  engine.stored = { upTo };
-  expect((await info()).offsiteBackup).toEqual({ upTo, secondsBehind: expect.closeTo(3600, -3) });
+  engine.stored = { upTo, newestDump: upTo, waitingDumps: 0 };
+  expect((await info()).offsiteBackup).toEqual({
+    ...{ upTo, secondsBehind: expect.closeTo(3600, -3) },
+    ...{ newestDump: upTo, waitingDumps: 0 },
+  });
 });
 
 test('storage in use is told as last measured while the engine cannot tell', async () => {

@@ -1,30 +1,23 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Secret } from '@borealis/contract';
-import { BACKUP_NAME, type DatabaseBackup } from '@borealis/engine';
-import { z } from 'zod';
+import type { DatabaseBackup } from '@borealis/engine';
 import { isHalfSealed, openSealed, seal } from '../archive/sealed-file.js';
 import type { ClusterState } from '../cluster/state.js';
-import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
-
-const checked = z.object({ tables: z.number(), rows: z.number(), objects: z.number(), indexes: z.number() });
-const proof = z.object({ at: z.string(), seconds: z.number(), failure: z.string().nullable(), checked });
-const note = z.object({
-  format: z.literal(1),
-  name: z.string().regex(BACKUP_NAME),
-  takenAt: z.string(),
-  seconds: z.number(),
-  bytes: z.number(),
-  tables: z.number(),
-  rows: z.number(),
-  proof: proof.nullable(),
-});
-
-/** `dump` is what pg_dump wrote, `contents` what the database held at that moment; both are sealed. */
-export type Part = 'dump' | 'contents';
+import {
+  ensureDirectory,
+  isSystemError,
+  readIfPresent,
+  readPieces,
+  syncDirectory,
+  writeFileAtomic,
+} from '../system/files.js';
+import { backupNote, type Part, sealNameOf } from './backup-note.js';
 
 const NOTE = '.json';
+/** A backup that is to go from the object store, too. */
+const DROPPED = '.dropped';
 const suffix = (part: Part) => `.${part}.sealed`;
 
 /** The sealed dumps of one database. It keeps nothing in memory: a backup is there when its note is. */
@@ -45,18 +38,21 @@ export class BackupStore {
     await this.makeKey();
     const files = await readdir(this.directory);
     const whole = new Set(files.filter((file) => file.endsWith(NOTE)).map((file) => file.slice(0, -NOTE.length)));
-    for (const file of files)
-      if (!whole.has(file.slice(0, file.indexOf('.'))) || isHalfSealed(file) || file.endsWith('.tmp'))
-        await rm(join(this.directory, file), { force: true });
+    for (const file of files) if (!isOfUse(file, whole)) await rm(join(this.directory, file), { force: true });
+  }
+
+  /** When a file in its directory came or went last, in milliseconds; 0 before there is one. */
+  async changedAt(): Promise<number> {
+    const found = await stat(this.directory).catch((error: unknown) => {
+      if (isSystemError(error, 'ENOENT')) return null;
+      throw error;
+    });
+    return found?.mtimeMs ?? 0;
   }
 
   /** All complete ones, oldest first. */
   async list(): Promise<DatabaseBackup[]> {
-    const files = await readdir(this.directory).catch((error: unknown) => {
-      if (isSystemError(error, 'ENOENT')) return [];
-      throw error;
-    });
-    const names = files.filter((file) => file.endsWith(NOTE)).map((file) => file.slice(0, -NOTE.length));
+    const names = (await this.files()).filter((file) => file.endsWith(NOTE)).map((file) => file.slice(0, -NOTE.length));
     const found = await Promise.all(names.map((name) => this.find(name)));
     return found.filter((backup) => backup !== null).sort((a, b) => (a.takenAt < b.takenAt ? -1 : 1));
   }
@@ -64,13 +60,18 @@ export class BackupStore {
   async find(name: string): Promise<DatabaseBackup | null> {
     const text = await readIfPresent(join(this.directory, name + NOTE));
     if (text === null) return null;
-    const { format: _, ...backup } = note.parse(JSON.parse(text));
+    const { format: _, ...backup } = backupNote.parse(JSON.parse(text));
     return backup;
   }
 
   /** Seals a part; returns the bytes it takes. */
   write(name: string, part: Part, content: AsyncIterable<Buffer>): Promise<number> {
     return seal(content, this.path(name, part), this.sealOf(name, part));
+  }
+
+  /** A part as it lies on the disk. */
+  sealed(name: string, part: Part): AsyncGenerator<Buffer> {
+    return readPieces(this.path(name, part));
   }
 
   /** Throws a `SealedFileError` unless every byte is what was sealed. */
@@ -93,6 +94,30 @@ export class BackupStore {
     });
   }
 
+  /** Drops it here, and writes down that it is to go from the object store. */
+  async dropEverywhere(name: string): Promise<void> {
+    const isNoted = await this.noteDropped(name).then(
+      () => true,
+      (error: unknown) => {
+        // A full disk must not keep from making room.
+        if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error;
+        return false;
+      },
+    );
+    await this.drop(name);
+    if (!isNoted) await this.noteDropped(name);
+  }
+
+  /** The names of those that are to go from the object store. */
+  async dropped(): Promise<string[]> {
+    return (await this.files()).filter((file) => file.endsWith(DROPPED)).map((file) => file.slice(0, -DROPPED.length));
+  }
+
+  /** It is gone from there. */
+  async forgetDropped(name: string): Promise<void> {
+    await rm(join(this.directory, name + DROPPED), { force: true });
+  }
+
   /** All of it is gone, and so is what could open a copy of it. */
   async dropAll(): Promise<void> {
     const { database } = this;
@@ -101,18 +126,34 @@ export class BackupStore {
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }
 
+  /** What its parts are sealed with. Only once it was prepared. */
+  key(): Secret<Buffer> {
+    const { archiveKey, backupKeys } = this.state.journal.record;
+    const key = archiveKey ?? backupKeys[this.database];
+    if (!key) throw new Error('BUG: the backups have no key');
+    return new Secret(Buffer.from(key.reveal(), 'base64'));
+  }
+
   private path(name: string, part: Part): string {
     return join(this.directory, name + suffix(part));
   }
 
   private sealOf(name: string, part: Part) {
-    const { id, archiveKey, backupKeys } = this.state.journal.record;
-    const key = archiveKey ?? backupKeys[this.database];
-    if (!key) throw new Error('BUG: the backups have no key');
-    return {
-      key: new Secret(Buffer.from(key.reveal(), 'base64')),
-      name: `backups/${id}/${this.database}/${name}/${part}`,
-    };
+    return { key: this.key(), name: sealNameOf(this.state.journal.record.id, this.database, name, part) };
+  }
+
+  private async noteDropped(name: string): Promise<void> {
+    await writeFileAtomic(join(this.directory, name + DROPPED), '', 0o600).catch((error: unknown) => {
+      // Nothing was ever made.
+      if (!isSystemError(error, 'ENOENT')) throw error;
+    });
+  }
+
+  private async files(): Promise<string[]> {
+    return readdir(this.directory).catch((error: unknown) => {
+      if (isSystemError(error, 'ENOENT')) return [];
+      throw error;
+    });
   }
 
   /** A tenant of a shared cluster has one of his own, which goes with his database. */
@@ -122,4 +163,9 @@ export class BackupStore {
     const key = new Secret(randomBytes(32).toString('base64'));
     await this.state.journal.update(({ backupKeys }) => ({ backupKeys: { [this.database]: key, ...backupKeys } }));
   }
+}
+
+function isOfUse(file: string, whole: ReadonlySet<string>): boolean {
+  if (isHalfSealed(file) || file.endsWith('.tmp')) return false;
+  return file.endsWith(DROPPED) || whole.has(file.slice(0, file.indexOf('.')));
 }

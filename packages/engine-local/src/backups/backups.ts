@@ -38,7 +38,9 @@ export class Backups {
 
   async drop(name: string): Promise<void> {
     checkName(name);
-    await this.#store.drop(name);
+    const { context, journal } = this.state;
+    const mayBeStored = context.options.store !== undefined || journal.record.storedIn !== null;
+    await (mayBeStored ? this.#store.dropEverywhere(name) : this.#store.drop(name));
   }
 
   async #job<T>(name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {

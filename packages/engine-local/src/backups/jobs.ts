@@ -2,6 +2,8 @@ import { Mutex } from '../system/mutex.js';
 
 /** One at a time in the whole process: disk and processors are the tenants'. */
 const working = new Mutex();
+/** What waits for an object store keeps nothing else waiting. */
+const carrying = new Mutex();
 
 interface Job {
   database: string;
@@ -14,7 +16,10 @@ export class Jobs {
   readonly #running = new Map<string, Job>();
 
   /** `ending` ends all of them for good. */
-  constructor(private readonly ending: AbortSignal) {}
+  constructor(
+    private readonly ending: AbortSignal,
+    private readonly turns: 'work' | 'carry' = 'work',
+  ) {}
 
   /** Does the work when its turn comes. It has to end soon after its signal says so. */
   run<T>(database: string, name: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -22,7 +27,10 @@ export class Jobs {
     const found = this.#running.get(key);
     if (found) return found.result as Promise<T>;
     const end = new AbortController();
-    const result = inTurn(AbortSignal.any([this.ending, end.signal]), work).finally(() => this.#running.delete(key));
+    const turns = this.turns === 'work' ? working : carrying;
+    const result = inTurn(turns, AbortSignal.any([this.ending, end.signal]), work).finally(() =>
+      this.#running.delete(key),
+    );
     result.catch(() => undefined);
     this.#running.set(key, { database, end, result });
     return result;
@@ -41,7 +49,7 @@ export class Jobs {
 }
 
 /** What is told to end while it waits does not wait any more. */
-async function inTurn<T>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+async function inTurn<T>(turns: Mutex, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   let hasBegun = false;
   const aborted = new Promise<never>((_, reject) => {
     const stop = () => {
@@ -51,7 +59,7 @@ async function inTurn<T>(signal: AbortSignal, work: (signal: AbortSignal) => Pro
     else signal.addEventListener('abort', stop, { once: true });
   });
   aborted.catch(() => undefined);
-  const done = working.run(() => {
+  const done = turns.run(() => {
     signal.throwIfAborted();
     hasBegun = true;
     return work(signal);

@@ -20,7 +20,8 @@ export async function makeBackup(
   await store.prepare();
   const started = Date.now();
   // Compressed it is smaller than the database, unless nothing in it can be compressed.
-  return withRoom(store.directory, await sizeOf(state, database), boundsOf(state), ending, async (signal) => {
+  const databaseBytes = await sizeOf(state, database);
+  return withRoom(store.directory, databaseBytes, boundsOf(state), ending, async (signal) => {
     try {
       const request = { server: serverSpec(state), database, tools, signal };
       const dump = await dumpDatabase(request, (content) => store.write(name, 'dump', content));
@@ -28,7 +29,7 @@ export async function makeBackup(
       const more = await store.write(name, 'contents', once(JSON.stringify({ contents, prelude })));
       const backup = {
         ...{ name, takenAt: dump.takenAt, seconds: secondsSince(started), bytes: dump.taken + more },
-        ...{ ...countsOf(contents), proof: null },
+        ...{ databaseBytes, ...countsOf(contents), proof: null },
       };
       await store.keep(backup);
       state.context.log.info(

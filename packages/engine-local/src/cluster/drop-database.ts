@@ -2,6 +2,7 @@ import { EngineError } from '@borealis/engine';
 import { connect, dropDatabase, isTenantDatabase } from '@borealis/postgres';
 import { BackupStore } from '../backups/backup-store.js';
 import { toEngineError } from '../errors.js';
+import { forgetDumps } from '../store/store-removals.js';
 import { serverSpec, wantedAccess } from './server-spec.js';
 import type { ClusterState } from './state.js';
 
@@ -12,7 +13,7 @@ export async function dropClusterDatabase(state: ClusterState, name: string): Pr
   refuseListed(state, name);
   if (!state.server)
     throw new EngineError('not_ready', `The cluster "${journal.record.id}" does not answer now: ${state.detail}`);
-  await state.jobs.end(name);
+  await Promise.all([state.jobs.end(name), state.uploads.end(name)]);
   const spec = serverSpec(state);
   try {
     await dropDatabase(
@@ -25,6 +26,7 @@ export async function dropClusterDatabase(state: ClusterState, name: string): Pr
         return wantedAccess(state);
       },
     );
+    await forgetDumps(state, name);
     await new BackupStore(state, name).dropAll();
   } catch (error) {
     const known = toEngineError(error);

@@ -10,6 +10,7 @@ import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
 import { hasStore } from '../store/backup-of.js';
+import { watchDumps } from '../store/dump-watch.js';
 import { watchStore } from '../store/store-watch.js';
 import { watchStoredBases } from '../store/stored-base-watch.js';
 import { watchTenants } from '../tenants/tenant-watch.js';
@@ -70,6 +71,7 @@ export class ClusterReconciler {
       ending: ending.signal,
       others,
       jobs: new Jobs(ending.signal),
+      uploads: new Jobs(ending.signal, 'carry'),
       phase: record.born ? 'starting' : 'fetching',
       detail: 'Looking what is there',
       trouble: null,
@@ -91,6 +93,7 @@ export class ClusterReconciler {
       gatewayRevision: -1,
       storedUpTo: null,
       storedBases: null,
+      storedDumps: new Map(),
       serverRestarts: new Restarts(),
       gatewayRestarts: new Restarts(),
     };
@@ -109,6 +112,7 @@ export class ClusterReconciler {
       ...(isShared(this.state) ? [watchTenants] : []),
       ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
       ...(hasStore(this.state) ? [watchStore, watchStoredBases] : []),
+      ...(this.state.context.options.store ? [watchDumps] : []),
     ];
     this.#watching = Promise.all(watchers.map((watch) => watch(this.state, this.#end.signal)));
   }
@@ -238,7 +242,7 @@ export class ClusterReconciler {
   private async endWatch(): Promise<void> {
     this.#end.abort();
     // A server that answers no more must not keep the cluster from being destroyed.
-    const work = Promise.all([this.#watching, this.state.jobs.settled()]);
+    const work = Promise.all([this.#watching, this.state.jobs.settled(), this.state.uploads.settled()]);
     await Promise.race([work, sleep(WATCH_END_MS, undefined, { ref: false })]);
   }
 

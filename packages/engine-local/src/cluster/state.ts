@@ -2,6 +2,7 @@ import type { ClusterPhase, EngineError } from '@borealis/engine';
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
+import type { StoredDumps } from '../store/dump-watch.js';
 import type { StoredBase } from '../store/stored-bases.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
 import type { HomeContext } from './context.js';
@@ -21,6 +22,8 @@ export interface ClusterState {
   readonly others: () => ClusterState[];
   /** Work on its databases that takes long. */
   readonly jobs: Jobs;
+  /** What carries dumps of its databases into an object store. */
+  readonly uploads: Jobs;
   phase: ClusterPhase;
   detail: string;
   /** Why the last look failed; null when it did not. */
@@ -55,6 +58,8 @@ export interface ClusterState {
   storedUpTo: number | null;
   /** The bases that are complete in the object store, as last seen; null before it was looked. */
   storedBases: StoredBase[] | null;
+  /** What is known of the dumps of each database in the object store. */
+  readonly storedDumps: Map<string, StoredDumps>;
   readonly serverRestarts: Restarts;
   readonly gatewayRestarts: Restarts;
 }

@@ -9,6 +9,7 @@ import {
   type RestoreWindow,
   type StoredBackup,
   type StoredCluster,
+  type StoredDatabase,
 } from '@borealis/engine';
 import { z } from 'zod';
 import type { ControlDatabase } from '../control-database.js';
@@ -45,10 +46,13 @@ export function createEngineClient(socketPath: string): Engine {
     credentialUse: (id) => call('GET', at(id, '/credential-use')),
     restoreWindow: async (id) =>
       (await call<{ window: RestoreWindow | null }>('GET', at(id, '/restore-window'))).window,
-    storedBackup: async (id) => (await call<{ backup: StoredBackup | null }>('GET', at(id, '/stored-backup'))).backup,
+    storedBackup: async (id, database) =>
+      (await call<{ backup: StoredBackup | null }>('GET', inDatabase(id, database, '/stored-backup'))).backup,
     findChanges: (id, database, query) => call('POST', inDatabase(id, database, '/changes'), query),
     storedCluster: async (name) =>
       (await call<{ stored: StoredCluster | null }>('GET', `/stored-clusters/${encodeURIComponent(name)}`)).stored,
+    storedDatabase: async (name) =>
+      (await call<{ stored: StoredDatabase | null }>('GET', `/stored-databases/${encodeURIComponent(name)}`)).stored,
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

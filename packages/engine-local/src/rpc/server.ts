@@ -65,7 +65,7 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   app.get('/clusters/:id/credential-use', ({ params }) => engine.credentialUse(idOf(params)));
   app.get('/clusters/:id/restore-window', async ({ params }) => ({ window: await engine.restoreWindow(idOf(params)) }));
   app.get('/stored-clusters/:id', async ({ params }) => ({ stored: await engine.storedCluster(idOf(params)) }));
-  app.get('/clusters/:id/stored-backup', async ({ params }) => ({ backup: await engine.storedBackup(idOf(params)) }));
+  app.get('/stored-databases/:id', async ({ params }) => ({ stored: await engine.storedDatabase(idOf(params)) }));
   app.get('/clusters/:id/usage', ({ params }) => engine.usage(idOf(params)));
   app.put('/clusters/:id/access', async ({ params, body }, reply) => {
     await engine.applyAccess(idOf(params), body as ClusterAccess);
@@ -90,6 +90,10 @@ function addDatabaseRoutes(app: FastifyInstance, engine: Engine): void {
     const { id, database } = inDatabase.parse(params);
     await engine.dropDatabase(id, database);
     return reply.code(204).send();
+  });
+  app.get(`${path}/stored-backup`, async ({ params }) => {
+    const { id, database } = inDatabase.parse(params);
+    return { backup: await engine.storedBackup(id, database) };
   });
   addBackupRoutes(app, engine, `${path}/backups`);
   app.post(`${path}/changes`, ({ params, body }) => {

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { type ClusterOrigin, type ClusterSpec, EngineError, type StoredCluster } from '@borealis/engine';
-import { SealedFileError } from '../archive/sealed-file-error.js';
 import { missingFiles } from '../archive/wal-gaps.js';
 import type { HomeContext } from '../cluster/context.js';
 import type { ClusterState } from '../cluster/state.js';
@@ -9,9 +8,9 @@ import type { PendingLog } from '../copies/past.js';
 import { writeFileAtomic } from '../system/files.js';
 import { readAbout } from './backup-about.js';
 import { ClusterBackup, walObject } from './cluster-backup.js';
-import { StoreError } from './object-store.js';
 import { openStore } from './open-store.js';
 import { unpackTree } from './packed-tree.js';
+import { explained, refusal } from './refusals.js';
 import { listStoredBases, readBase, type StoredBase } from './stored-bases.js';
 
 /** Opens a backup by its name; throws `not_found`, or `unsupported` with what is wrong with the store, the key or the backup. */
@@ -106,21 +105,4 @@ export async function storedLog(context: HomeContext, { clusterId, moment }: Clu
   const names = new Set(await backup.walNames());
   const source = { has: async (name: string) => names.has(name), read: (name: string) => backup.get(walObject(name)) };
   return { source, from: firstSegment };
-}
-
-async function explained<T>(name: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof StoreError && error.fault === 'missing')
-      throw new EngineError('not_found', `The store has no backup "${name}", or not all of it.`, { cause: error });
-    if (error instanceof StoreError && error.fault !== 'damaged')
-      throw new EngineError('unavailable', error.message, { cause: error });
-    if (error instanceof StoreError || error instanceof SealedFileError) throw refusal(error.message, error);
-    throw error;
-  }
-}
-
-function refusal(reason: string, cause?: unknown): EngineError {
-  return new EngineError('unsupported', `The backup cannot be used: ${reason.replace(/\.$/, '')}.`, { cause });
 }

@@ -6,10 +6,18 @@ import type { HomeContext } from '../cluster/context.js';
 import type { ClusterState } from '../cluster/state.js';
 import { writeFileAtomic } from '../system/files.js';
 import { backupId } from './backup-of.js';
-import { CLUSTERS, removeBackup } from './cluster-backup.js';
+import { CLUSTERS } from './cluster-backup.js';
+import { DATABASES, dumpPlaceId } from './dump-place.js';
+import type { ObjectStore } from './object-store.js';
 import { openStore } from './open-store.js';
+import { removePlaces } from './sealed-place.js';
 
-const note = z.object({ format: z.literal(1), location: z.string() });
+const note = z.object({
+  format: z.literal(1),
+  location: z.string(),
+  /** What the names of all that is to go begin with; those of a cluster when left out. */
+  prefixes: z.array(z.string()).optional(),
+});
 const SUFFIX = '.json';
 const LOOK_MS = 60_000;
 
@@ -17,14 +25,36 @@ const LOOK_MS = 60_000;
  * Removes a cluster that is destroyed from the store where it was kept. A store that does not answer holds nothing up: it is written
  * down, and done later.
  */
-export async function forgetBackup({ context, journal: { record } }: ClusterState): Promise<void> {
+export async function forgetBackup(state: ClusterState): Promise<void> {
+  const { context, journal } = state;
+  const { record } = journal;
   if (record.storedIn === null) return;
   const id = backupId(context.home.id, record.id);
+  await forget(state, id, [`${CLUSTERS}${id}/`, `${DATABASES}${id}-`]);
+}
+
+/** The same for the dumps of a database that is dropped. */
+export async function forgetDumps(state: ClusterState, database: string): Promise<void> {
+  const { context, journal } = state;
+  if (journal.record.storedIn === null) return;
+  const id = dumpPlaceId(context.home.id, journal.record.id, database);
+  await forget(state, id, [`${DATABASES}${id}/`]);
+}
+
+async function forget({ context, journal: { record } }: ClusterState, id: string, prefixes: string[]): Promise<void> {
+  const location = record.storedIn!;
   const path = join(context.home.paths.storeRemovals, id + SUFFIX);
-  await writeFileAtomic(path, `${JSON.stringify({ format: 1, location: record.storedIn })}\n`, 0o600);
-  await removeBackup(openStore(record.storedIn), id).catch((error: unknown) => {
+  await writeFileAtomic(path, `${JSON.stringify({ format: 1, location, prefixes })}\n`, 0o600);
+  await removeAll(openStore(location), prefixes).catch((error: unknown) => {
     context.log.warn({ cluster: record.id, err: error }, 'its backup is still in the store; it is removed later');
   });
+}
+
+/** False when there was nothing. */
+async function removeAll(store: ObjectStore, prefixes: readonly string[]): Promise<boolean> {
+  let found = false;
+  for (const prefix of prefixes) found = (await removePlaces(store, prefix)) || found;
+  return found;
 }
 
 /** Removes from stores what destroyed clusters have left there. */
@@ -58,13 +88,11 @@ export class StoreRemovals {
     for (const file of await readdir(directory)) {
       if (!file.endsWith(SUFFIX)) continue;
       const path = join(directory, file);
-      const { location } = note.parse(JSON.parse(await readFile(path, 'utf8')));
-      const store = openStore(location);
       const id = file.slice(0, -SUFFIX.length);
+      const { location, prefixes } = note.parse(JSON.parse(await readFile(path, 'utf8')));
       // What was on its way there when the cluster went may have come since: only a look that finds nothing is the last one.
-      const left = await store.list(`${CLUSTERS}${id}/`);
-      if (left.length > 0) await removeBackup(store, id);
-      else await rm(path, { force: true });
+      const found = await removeAll(openStore(location), prefixes ?? [`${CLUSTERS}${id}/`]);
+      if (!found) await rm(path, { force: true });
     }
   }
 }

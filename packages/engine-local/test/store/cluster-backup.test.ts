@@ -43,7 +43,7 @@ describe.skipIf(!isFull)('a cluster in an object store (in the full suite)', () 
     const { id } = JSON.parse(await readFile(homePaths(home).identity, 'utf8')) as { id: string };
     return ClusterBackup.open(store, `${id}-${ID}`, WRAPPING_KEY);
   };
-  const upTo = async () => (await keeper.engine.storedBackup(ID).catch(() => null))?.upTo ?? null;
+  const upTo = async () => (await keeper.engine.storedBackup(ID, 'app').catch(() => null))?.upTo ?? null;
   /** Waits until the store has everything up to now. */
   const untilStored = async () => {
     const now = new Date().toISOString();
@@ -62,7 +62,7 @@ describe.skipIf(!isFull)('a cluster in an object store (in the full suite)', () 
     keeper = await start();
     await keeper.engine.createCluster(ID, SPEC);
     await untilReady(keeper.engine, ID);
-    expect(await keeper.engine.storedBackup(ID)).toEqual({ upTo: null });
+    expect(await keeper.engine.storedBackup(ID, 'app')).toEqual({ upTo: null, newestDump: null, waitingDumps: 0 });
     await keeper.engine.applyAccess(ID, ACCESS);
     await queryDirectly(home, ID, 'create table public.rows (n int)', 'app');
   }, GENEROUS);

@@ -66,7 +66,7 @@ describe.skipIf(!isFull || !hasSwift())('a cluster in S3 (needs python3-swift, i
       await queryDirectly(home, ID, 'create table public.rows as select generate_series(1, 1000) as n', 'app');
       const written = new Date().toISOString();
       await eventually('the store has it', async () => {
-        const { upTo } = (await keeper.engine.storedBackup(ID)) ?? {};
+        const { upTo } = (await keeper.engine.storedBackup(ID, 'app')) ?? {};
         return (upTo ?? '') > written;
       });
       // A process that has just been forked shows its parent's environment for a moment.

@@ -61,11 +61,11 @@ async function dataAtRest({ engine, log }: Parts, addon: Addon): Promise<Pick<Ad
 /** How far the backup is that survives the machine. */
 async function offsiteBackup({ engine, log }: Parts, addon: Addon): Promise<Pick<AddonInfo, 'offsiteBackup'>> {
   try {
-    const found = await engine.storedBackup(addon.cluster_id);
+    const found = await engine.storedBackup(addon.cluster_id, addon.database_name);
     if (!found) return {};
-    const { upTo } = found;
+    const { upTo, newestDump, waitingDumps } = found;
     const secondsBehind = upTo === null ? null : Math.max(0, Math.round((Date.now() - Date.parse(upTo)) / 1000));
-    return { offsiteBackup: { upTo, secondsBehind } };
+    return { offsiteBackup: { upTo, secondsBehind, newestDump, waitingDumps } };
   } catch (error) {
     log.warn({ addon: addon.id, err: error }, 'how far the backup is cannot be asked for');
     return {};

@@ -16,6 +16,7 @@ import {
   type SessionOwners,
   type StoredBackup,
   type StoredCluster,
+  type StoredDatabase,
 } from '@borealis/engine';
 
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
@@ -104,6 +105,14 @@ export class FakeEngine implements Engine {
   async storedBackup() {
     await this.before('storedBackup');
     return this.stored;
+  }
+
+  /** What `storedDatabase` answers, by name. */
+  readonly storedDatabases = new Map<string, StoredDatabase>();
+
+  async storedDatabase(name: string) {
+    await this.before('storedDatabase');
+    return this.storedDatabases.get(name) ?? null;
   }
 
   readonly backupsOf = new Map<string, DatabaseBackup[]>();

@@ -1,0 +1,29 @@
+import { EngineError, type StoredDatabase } from '@borealis/engine';
+import type { HomeContext } from '../cluster/context.js';
+import { readDumpAbout } from './dump-about.js';
+import { DumpPlace } from './dump-place.js';
+import { openStore } from './open-store.js';
+import { explained } from './refusals.js';
+
+/** Opens the dumps of that name; throws `not_found`, or `unsupported` with what is wrong with the store, the key or the backup. */
+export async function openDumps({ options: { store } }: HomeContext, name: string): Promise<DumpPlace> {
+  if (!store) throw new EngineError('unsupported', 'No object store is set up here: BOREALIS_STORE names one.');
+  return explained(name, () => DumpPlace.open(openStore(store.location), name, store.wrappingKey));
+}
+
+/** What the store has under that name; null when there is nothing. Throws `unsupported` when it cannot be used, and why. */
+export async function describeDumps(context: HomeContext, name: string): Promise<StoredDatabase | null> {
+  try {
+    const place = await openDumps(context, name);
+    return await explained(name, () => describePlace(place));
+  } catch (error) {
+    if (error instanceof EngineError && error.code === 'not_found') return null;
+    throw error;
+  }
+}
+
+/** As `describeDumps`, of a place that is open; throws what its parts throw. */
+export async function describePlace(place: DumpPlace): Promise<StoredDatabase> {
+  const { major, database, owner } = await readDumpAbout(place);
+  return { major, database, owner, dumps: (await place.list()).dumps };
+}

@@ -1,0 +1,135 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { Secret } from '@borealis/contract';
+import type { ClusterAccess, ClusterSpec } from '@borealis/engine';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { homePaths } from '../../src/home/paths.js';
+import { DirectoryStore } from '../../src/store/directory-store.js';
+import { DumpPlace } from '../../src/store/dump-place.js';
+import { listBackups } from '../../src/store/list-backups.js';
+import { canBackUp } from '../support/client-tools.js';
+import { eventually, GENEROUS, SPEC, temporaryDirectory, untilReady } from '../support/home.js';
+import { type KeeperProcess, startKeeperProcess } from '../support/keeper-process.js';
+import { queryDirectly } from '../support/superuser.js';
+
+const isFull = process.env.BOREALIS_TEST === 'full';
+const hasTools = await canBackUp();
+const ID = 'tenants';
+const SHARED: ClusterSpec = { ...SPEC, tenancy: 'shared' };
+const WRAPPING_KEY = new Secret(randomBytes(32));
+
+function access(revision: number, ...names: string[]): ClusterAccess {
+  const roles = names.map((name) => ({ name: `app_rw_${name}`, database: name, verifiers: [], validUntil: null }));
+  const databases = names.map((name) => ({ name, owner: `app_rw_${name}` }));
+  return { revision, databases, roles, tunnelUsers: [] };
+}
+
+describe.skipIf(!isFull || !hasTools)(
+  `nightly backups in an object store (needs pg_dump ${SPEC.major}, in the full suite)`,
+  () => {
+    let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+    let home: string;
+    let keeper: KeeperProcess;
+    let store: DirectoryStore;
+    const start = () =>
+      startKeeperProcess(home, undefined, {
+        backups: { reserveBytes: 0 },
+        store: { location: store.location, wrappingKey: WRAPPING_KEY, lateMs: 1000 },
+      });
+    const nameOf = async (database: string) => {
+      const { id } = JSON.parse(await readFile(homePaths(home).identity, 'utf8')) as { id: string };
+      return `${id}-${ID}-${database}`;
+    };
+    const inStore = async (database: string) => {
+      const place = await DumpPlace.open(store, await nameOf(database), WRAPPING_KEY);
+      return (await place.list()).dumps;
+    };
+    const untilThere = (database: string, takenAt: string) =>
+      eventually('the store has it', async () => {
+        const stored = await keeper.engine.storedBackup(ID, database).catch(() => null);
+        return stored?.waitingDumps === 0 && stored.newestDump === takenAt;
+      });
+
+    beforeAll(async () => {
+      directory = await temporaryDirectory();
+      home = `${directory.path}/h`;
+      await mkdir(`${directory.path}/store`);
+      store = new DirectoryStore(`${directory.path}/store`);
+      keeper = await start();
+      await keeper.engine.createCluster(ID, SHARED);
+      await untilReady(keeper.engine, ID);
+      await keeper.engine.applyAccess(ID, access(1, 'one', 'two'));
+      for (const name of ['one', 'two'])
+        await queryDirectly(
+          home,
+          ID,
+          `set role app_rw_${name}; create table t as select generate_series(1, 9) n`,
+          name,
+        );
+    }, GENEROUS);
+    afterAll(async () => {
+      await keeper?.kill('SIGTERM');
+      await directory?.remove();
+    }, GENEROUS);
+
+    test(
+      'those of tenants come there, with the proof, and go with retention and with the database',
+      async () => {
+        const { engine } = keeper;
+        expect(await engine.storedBackup(ID, 'one')).toEqual({ upTo: null, newestDump: null, waitingDumps: 0 });
+        const made = await engine.backUpDatabase(ID, 'one', 'n1');
+        await untilThere('one', made.takenAt);
+        expect((await engine.storedBackup(ID, 'one'))?.upTo).toBe(made.takenAt);
+        const proven = await engine.proveBackup(ID, 'one', 'n1');
+        await eventually('the proof', async () => (await inStore('one'))[0]?.proof !== null);
+        expect(await inStore('one')).toEqual([proven]);
+        const newer = await engine.backUpDatabase(ID, 'one', 'n2');
+        const other = await engine.backUpDatabase(ID, 'two', 'n1');
+        await untilThere('one', newer.takenAt);
+        await untilThere('two', other.takenAt);
+        expect(await listBackups(store, WRAPPING_KEY)).toEqual([
+          { name: await nameOf('one'), database: await engine.storedDatabase(await nameOf('one')) },
+          {
+            name: await nameOf('two'),
+            database: { major: '16', database: 'two', owner: 'app_rw_two', dumps: [other] },
+          },
+        ]);
+
+        await engine.dropBackup(ID, 'one', 'n1');
+        await eventually('it is gone there, too', async () => (await inStore('one')).length === 1);
+        await engine.applyAccess(ID, access(2, 'two'));
+        await engine.dropDatabase(ID, 'one');
+        expect(await store.list(`databases/${await nameOf('one')}`)).toEqual([]);
+        expect(await inStore('two')).toEqual([other]);
+      },
+      GENEROUS,
+    );
+
+    test(
+      'what was made while the store was out, or the keeper dead, comes there later; what only the disk lost stays',
+      async () => {
+        await rename(store.location, `${store.location}.away`);
+        const made = await keeper.engine.backUpDatabase(ID, 'two', 'n2');
+        await eventually('it is told', async () => {
+          const { events } = await keeper.engine.events(null, 0);
+          return events.some(({ type }) => type === 'store-failing');
+        });
+        expect((await keeper.engine.storedBackup(ID, 'two'))?.waitingDumps).toBeGreaterThan(0);
+        await keeper.kill('SIGKILL');
+        await rename(`${store.location}.away`, store.location);
+        keeper = await start();
+        await untilReady(keeper.engine, ID);
+        await untilThere('two', made.takenAt);
+        expect((await inStore('two')).map(({ name }) => name)).toEqual(['n1', 'n2']);
+
+        await rm(`${homePaths(home).cluster(ID).backups}/two/n1.json`);
+        const last = await keeper.engine.backUpDatabase(ID, 'two', 'n3');
+        await untilThere('two', last.takenAt);
+        expect((await inStore('two')).map(({ name }) => name)).toEqual(['n1', 'n2', 'n3']);
+        await keeper.engine.destroyCluster(ID);
+        await eventually('nothing is left there', async () => (await store.list('')).length === 0);
+      },
+      GENEROUS,
+    );
+  },
+);
