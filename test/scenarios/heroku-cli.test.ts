@@ -152,6 +152,35 @@ scenario('an attachment taken by another add-on falls back to a colour, and --as
   expect(Object.keys(await installation.config('udon'))).not.toContain('BOOKS_URL');
 });
 
+scenario(
+  'heroku addons:upgrade and addons:downgrade change the plan in place, with all that is in the database',
+  async () => {
+    const run = (sql: string) => ok('borealis-pg:run', '-a', 'udon', '-o', 'LEDGER', '-f', 'csv', '-w', '-d', sql);
+    const untilPlan = (plan: string) =>
+      until(`the plan ${plan}`, async () => {
+        const { stdout } = await cli.ask('borealis-pg:info', '-a', 'udon', '-o', 'LEDGER');
+        return new RegExp(`Plan Name: ${plan}\\b`).test(stdout) && /Status: Available/.test(stdout);
+      });
+    await run('create table plan as select 42 as answer');
+    const before = await installation.config('udon');
+    const larger = await ok('addons:upgrade', 'udon-ledger', 'borealis-pg:x1-s100-p2-r4', '-a', 'udon');
+    expect(larger.stdout + larger.stderr).toContain('Add-on plan change is in progress.');
+    await untilPlan('x1-s100-p2-r4');
+    expect((await run('show shared_buffers')).stdout).toContain('512MB');
+    expect((await run('select answer from plan')).stdout).toContain('42');
+    expect(await installation.config('udon')).toEqual(before);
+    await ok('addons:downgrade', 'udon-ledger', ISOLATED, '-a', 'udon');
+    await untilPlan('x1-s10-p1-r1');
+    expect((await run('show shared_buffers')).stdout).toContain('64MB');
+    await until('the end of both changes in the app’s log', async () => {
+      const { stdout } = await cli.ask('logs', '-a', 'udon', '-n', '1500');
+      return /event=plan-change-completed plan=x1-s100-p2-r4[\s\S]*event=plan-change-completed plan=x1-s10-p1-r1/.test(
+        stdout,
+      );
+    });
+  },
+);
+
 scenario('borealis-pg:run gives a shell command the tunnel, and tells an SQL error by its exit status', async () => {
   // Without psql on the machine the half that needs none still runs.
   if (hasPsql) {

@@ -29,6 +29,7 @@ export const EVENT_TYPES = [
   // Ours:
   'db-backup-completed',
   'db-backup-failed',
+  'plan-change-failed',
 ] as const;
 
 export const eventType = z.enum(EVENT_TYPES);

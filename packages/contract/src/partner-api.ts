@@ -21,6 +21,9 @@ export const provisionAnswer = z.object({ id: z.string(), message: z.string() })
 
 export const planChangeRequest = z.looseObject({ plan: z.string().min(1).max(64) });
 
+/** Heroku shows the message to whoever asked. */
+export const planChangeAnswer = z.object({ message: z.string() });
+
 export const partnerError = z.object({ message: z.string() });
 
 /** `POST /oauth/token` of the platform, form-encoded; grants live five minutes, access tokens eight hours. */

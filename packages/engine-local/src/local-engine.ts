@@ -37,6 +37,7 @@ import { Backups } from './backups/backups.js';
 import { ChangeSearches } from './changes/change-searches.js';
 import { checkAccess } from './cluster/access-check.js';
 import { allotCluster } from './cluster/allotment.js';
+import { changeSpec } from './cluster/change-spec.js';
 import type { Clusters } from './cluster/clusters.js';
 import type { HomeContext } from './cluster/context.js';
 import { dropClusterDatabase } from './cluster/drop-database.js';
@@ -94,6 +95,12 @@ export class LocalEngine implements Engine {
     if (record.wanted === 'gone') throw new EngineError('conflict', `The cluster "${id}" is being destroyed.`);
     if (!isDeepStrictEqual(record.spec, wanted))
       throw new EngineError('conflict', `The cluster "${id}" already exists with another specification.`);
+    return publicState(cluster.state);
+  }
+
+  async changeCluster(id: string, spec: ClusterSpec): Promise<PublicState> {
+    const cluster = this.known(id);
+    await changeSpec(cluster.state, checkSpec(spec));
     return publicState(cluster.state);
   }
 

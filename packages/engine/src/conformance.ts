@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { DEFAULT_POSTGRES_MAJOR, formatVerifier, makeVerifier, type PostgresMajor } from '@borealis/contract';
 import { keepsBackups } from './backup-conformance.js';
-import { GENEROUS, rejects, untilReady } from './conformance-support.js';
+import { GENEROUS, rejects, untilChanged, untilReady } from './conformance-support.js';
 import { copiesCluster } from './copy-conformance.js';
 import { type Clients, rotatesCredentials } from './credential-conformance.js';
 import { type ClusterAccess, type ClusterSpec, type Engine, EngineError, type EngineEvent } from './engine.js';
@@ -77,6 +77,7 @@ export function engineConformance(
       }),
     GENEROUS,
   );
+  test('changes the size of a cluster with what is in it', () => changesSize(engine()), GENEROUS);
   test('keeps backups of a database, and proves them', () => backsUp(subject), GENEROUS);
   test('tells events at least once, in order, from any cursor', () => tellsEvents(subject), GENEROUS);
   test('signs certificates with an authority of its own', () => showsAuthority(engine()), GENEROUS);
@@ -94,6 +95,25 @@ async function offersReleases(engine: Engine): Promise<void> {
   const releases = await engine.releases();
   assert.ok(releases.some(({ major }) => major === DEFAULT_POSTGRES_MAJOR));
   for (const { major, version } of releases) assert.match(version, new RegExp(`^${major}\\.\\d+$`));
+}
+
+async function changesSize(engine: Engine): Promise<void> {
+  const before = (await engine.cluster(ID))!;
+  const larger = { ...SPEC, vcpu: 2, memoryGiB: 3, storageGiB: 20 };
+  await rejects(engine.changeCluster('unknown1', larger), 'not_ready');
+  await rejects(engine.changeCluster(ID, { ...larger, tenancy: 'shared' }), 'unsupported');
+  await rejects(engine.changeCluster(ID, { ...larger, major: '17' }), 'unsupported');
+  await Promise.all([engine.changeCluster(ID, larger), engine.changeCluster(ID, larger)]);
+  const after = await untilChanged(engine, ID);
+  assert.deepEqual(after.spec, larger);
+  assert.deepEqual(after.gateway, before.gateway);
+  assert.equal(after.accessRevision, before.accessRevision);
+  assert.ok(((await engine.usage(ID)).conform ?? 0) > 0);
+  await rejects(engine.createCluster(ID, SPEC), 'conflict');
+  await engine.changeCluster(ID, larger);
+  assert.equal((await engine.cluster(ID))?.specInForce, true);
+  await engine.changeCluster(ID, SPEC);
+  assert.deepEqual((await untilChanged(engine, ID)).spec, SPEC);
 }
 
 async function ignoresUnknown(engine: Engine): Promise<void> {

@@ -26,6 +26,14 @@ export interface Engine {
    */
   createCluster(id: string, spec: ClusterSpec): Promise<ClusterState>;
 
+  /**
+   * Makes a cluster that runs what another specification of the same major and tenancy says, with everything that is in it; answers at once with
+   * its state, whose `specInForce` tells the end. The last one that is asked for counts. One that the server cannot run by is taken
+   * back: the state then has the former specification and says why in `changeFailure`. An origin in it is ignored. Throws
+   * `unsupported` for another major or tenancy, or for what this engine cannot give, and `not_ready` while there is nothing to change.
+   */
+  changeCluster(id: string, spec: ClusterSpec): Promise<ClusterState>;
+
   /** The cluster as it is now; null when it was never created or is completely gone. */
   cluster(id: string): Promise<ClusterState | null>;
 
@@ -221,6 +229,10 @@ export type ClusterPhase =
 export interface ClusterState {
   id: string;
   spec: ClusterSpec;
+  /** False while a change of the specification is under way: the cluster then still runs by the former one, in whole or in part. */
+  specInForce: boolean;
+  /** Why the last change was taken back; null when it was not. */
+  changeFailure: string | null;
   phase: ClusterPhase;
   /** A sentence for people: "Waiting for the database to accept connections". */
   detail: string;

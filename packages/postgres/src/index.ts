@@ -40,6 +40,7 @@ export { damageIn } from './server/damage.js';
 export { createDataDirectory, placeDataDirectory } from './server/data-directory.js';
 export { findServer, isServerAlive, type ServerIdentity } from './server/identity.js';
 export { trimLog } from './server/log-file.js';
+export { pendingSettings } from './server/pending-settings.js';
 export { reload } from './server/reload.js';
 export { settingsFor } from './server/settings.js';
 export type { OsUser, ServerAccess, ServerSpec } from './server/spec.js';

@@ -96,7 +96,23 @@ export const ERRORS = {
   noChanges: { status: 404, sentence: (d) => d.problem!, resourceType: 'table' },
   changesNotNow: { status: 503, sentence: (d) => d.problem! },
   changesFailed: { status: 500, sentence: (d) => d.problem! },
-  noPlanChange: { status: 422, sentence: () => 'Plan changes are not available yet. The plan stays as it is.' },
+  planSmall: {
+    status: 422,
+    sentence: (d) =>
+      `The plan stays as it is: the database takes ${d.usage}, and the plan "${d.plan}" has ${d.limit} of storage. ` +
+      (d.supported ? `Plans that are large enough: ${d.supported}.` : 'No plan is large enough.'),
+  },
+  planTenancy: {
+    status: 422,
+    sentence: (d) =>
+      `The plan stays as it is: an add-on cannot change from "${d.from}" to "${d.to}", because one of them shares its cluster ` +
+      `with others and the other does not. ${d.supported ? `Plans that it can change to: ${d.supported}.` : 'There is no other plan that does.'}`,
+  },
+  planUpgrading: {
+    status: 422,
+    sentence: () =>
+      'The plan stays as it is: a PostgreSQL major version upgrade of the add-on is running. Try again when it is finished.',
+  },
   destroyed: { status: 422, sentence: () => 'This add-on has been destroyed and cannot be provisioned again.' },
   noPorts: { status: 503, sentence: () => 'The service has no room for another add-on. Try again later.' },
   gone: { status: 410, sentence: () => 'This add-on does not exist any more.' },

@@ -25,6 +25,7 @@ export interface Database {
   restore_token: RestoreTokenTable;
   origin: OriginTable;
   backup: BackupTable;
+  plan_change: PlanChangeTable;
 }
 
 export type Access = 'ro' | 'rw';
@@ -230,6 +231,14 @@ export interface OriginTable {
   moment: string | null;
   role_suffix: string;
   from_store: Generated<boolean>;
+}
+
+export interface PlanChangeTable {
+  addon_id: string;
+  plan: string;
+  state: Generated<'wanted' | 'changing' | 'announcing'>;
+  asked_at: Generated<Date>;
+  due_at: Generated<Date>;
 }
 
 export interface BackupTable {

@@ -25,6 +25,7 @@ import { Postman } from './mail/postman.js';
 import { Metrics } from './metrics.js';
 import { migrate } from './migrate.js';
 import type { ServiceOptions } from './options.js';
+import { PlanRequests } from './plans/plan-requests.js';
 import { OauthGrants } from './platform/oauth-grants.js';
 import { PlatformApi } from './platform/platform-api.js';
 import { ChangeFinder } from './restore/change-finder.js';
@@ -106,7 +107,9 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const limits = new StorageLimits(db, () => strands, storagePolicy);
   const backups = new BackupWatch({ db, engine, policy: { ...BACKUP_POLICY, ...config.backups }, log });
   const requested = new BackupRequests(db, () => backups.wake());
-  await app.register(partnerApi(requests, config));
+  await app.register(
+    partnerApi(requests, new PlanRequests({ db, engine, strands, policy: storagePolicy, log }), config),
+  );
   await app.register(
     addonApi({
       ...{ db, engine, platform, rotations, limits },

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { deprovision, PARTNER, provision, provisionRequest, stepTo, useService } from './support/harness.js';
+import { deprovision, provision, provisionRequest, stepTo, useService } from './support/harness.js';
 
 const start = useService();
 
@@ -68,20 +68,6 @@ test('only the platform gets in', async () => {
     const answer = await service.app.inject({ method: 'POST', url: '/heroku/resources', headers, payload: request });
     expect(answer.statusCode).toBe(401);
   }
-});
-
-test('a plan change is refused for now, and says so', async () => {
-  const { service, platform } = await start();
-  const request = provisionRequest(platform);
-  await provision(service, request);
-  const change = (uuid: string) =>
-    service.app.inject({
-      ...{ method: 'PUT', url: `/heroku/resources/${uuid}`, payload: { plan: 'x1-s100-p2-r4' } },
-      headers: { authorization: PARTNER },
-    });
-  const answer = await change(request.uuid);
-  expect([answer.statusCode, answer.json().message]).toEqual([422, expect.stringMatching(/Plan changes are not/)]);
-  expect((await change(randomUUID())).statusCode).toBe(410);
 });
 
 test('removal is accepted once and gone after that; a late copy of the first request brings nothing back', async () => {

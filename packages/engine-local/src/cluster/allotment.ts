@@ -46,6 +46,8 @@ export function basicRecord(
     storedIn: null,
     storeFailing: false,
     backupKeys: {},
+    change: null,
+    changeFailure: null,
     rebuild: null,
     gateway: null,
     access: null,

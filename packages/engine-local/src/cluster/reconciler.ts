@@ -23,11 +23,12 @@ import { Restarts } from './restarts.js';
 import { findRunningGateway, findRunningServer } from './running.js';
 import { isShared } from './server-spec.js';
 import { SERVER_STEPS } from './server-steps.js';
+import { SPEC_STEPS } from './spec-steps.js';
 import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
 import { Wake } from './wake.js';
 
-const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS];
+const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS, ...SPEC_STEPS];
 const TICK = 1000;
 const LONGEST_PAUSE = 15_000;
 const WATCH_END_MS = 5000;

@@ -34,6 +34,12 @@ const rebuildRecord = z.object({
 });
 export type RebuildRecord = z.infer<typeof rebuildRecord>;
 
+/** The cluster is on its way from one specification to another. */
+const changeRecord = z.object({
+  /** What it ran by when the first of the changes was asked for that are not through. */
+  from: clusterSpec,
+});
+
 /** The journal of one cluster: what is wanted, what was allotted, how far access has come. */
 const clusterRecord = z.object({
   format: z.literal(1),
@@ -61,6 +67,10 @@ const clusterRecord = z.object({
   storedIn: z.string().nullable().default(null),
   /** True: it was told that the store fails, and not yet that it is well again. */
   storeFailing: z.boolean().default(false),
+  /** Null: the server runs by `spec`. */
+  change: changeRecord.nullable().default(null),
+  /** Why the last change was taken back; null: it was not. */
+  changeFailure: z.string().nullable().default(null),
   /** Null: its data is what it should be, as far as is known. */
   rebuild: rebuildRecord.nullable().default(null),
   /** Null: no tunnel leads to this cluster. */

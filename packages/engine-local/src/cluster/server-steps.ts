@@ -20,6 +20,7 @@ import { noteFailedStart } from '../rebuild/damage-watch.js';
 import { finishRebuild, replaceData } from '../rebuild/rebuild-steps.js';
 import { ensureDirectory } from '../system/files.js';
 import { ensureOsUser } from '../system/os-users.js';
+import { takeBackChange } from './change-spec.js';
 import { announceRecovery } from './recovery.js';
 import { serverSpec, wantedAccess } from './server-spec.js';
 import type { ClusterState } from './state.js';
@@ -137,6 +138,10 @@ const startPostgres: Step = {
       state.server = log ? await withLog(state, log, start) : await start();
     } catch (error) {
       if (isAtEndOfLog(state, error)) return endLog(state);
+      if (!(error instanceof StartTimeout) && (await takeBackChange(state, error))) {
+        state.configured = false;
+        return;
+      }
       await noteFailedStart(state, error);
       // A long log takes as long as it takes; the next turn goes on with it.
       if (log && error instanceof StartTimeout) return;

@@ -8,6 +8,8 @@ export function publicState(state: ClusterState): PublicState {
   return {
     id: record.id,
     spec: record.spec,
+    specInForce: record.change === null,
+    changeFailure: record.changeFailure,
     phase: record.wanted === 'gone' ? 'destroying' : state.phase,
     detail: state.detail,
     version: record.version,

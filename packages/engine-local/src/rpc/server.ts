@@ -61,6 +61,7 @@ export function buildRpcServer({ engine, ensureControlDatabase, log }: KeeperSer
 function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   const idOf = (params: unknown) => byId.parse(params).id;
   app.put('/clusters/:id', ({ params, body }) => engine.createCluster(idOf(params), body as ClusterSpec));
+  app.post('/clusters/:id/change', ({ params, body }) => engine.changeCluster(idOf(params), body as ClusterSpec));
   app.get('/clusters/:id', async ({ params }) => ({ cluster: await engine.cluster(idOf(params)) }));
   app.get('/clusters/:id/credential-use', ({ params }) => engine.credentialUse(idOf(params)));
   app.get('/clusters/:id/restore-window', async ({ params }) => ({ window: await engine.restoreWindow(idOf(params)) }));

@@ -76,12 +76,6 @@ export class AddonRequests {
     });
   }
 
-  /** Always refused for now: 410 when there is no such add-on, 422 otherwise. */
-  async changePlan(id: string): Promise<never> {
-    const addon = await findAddon(this.parts.db, id);
-    throw new AppError(addon && !addon.destroy_requested_at ? 'noPlanChange' : 'gone');
-  }
-
   /** Starts the removal, wherever the provisioning stands. Throws `gone` when it was asked for before or there is no such add-on. */
   async deprovision(id: string): Promise<void> {
     const { db, strands } = this.parts;

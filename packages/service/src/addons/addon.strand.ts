@@ -1,5 +1,6 @@
 import { defineStrand, type LabelContext, type Outcome } from '@borealis/strands';
 import { z } from 'zod';
+import { announcePlan, changePlan } from '../plans/changing.js';
 import { endFormerCredentials } from '../rotation/ending.js';
 import { announceCredentials, makeNextCredentials } from '../rotation/renewing.js';
 import type { AddonWork } from './addon-work.js';
@@ -17,7 +18,7 @@ type Step<Label extends string> = (work: AddonWork, id: string) => Promise<Outco
 /**
  * The life of one add-on, under the add-on's id: made, announced to the platform, looked after, and removed on `destroy` from
  * wherever it is. Signals: `access` (the access document changed), `grant` (a new authorization came), `rotate` (credentials are to be
- * renewed), `destroy`.
+ * renewed), `plan` (it is to have another plan), `destroy`.
  */
 export function addonStrand(work: AddonWork) {
   // Whatever was signalled is seen in the rows: labels compare what is wanted with what is there, and need not ask who called.
@@ -84,6 +85,16 @@ export function addonStrand(work: AddonWork) {
       endFormerCredentials: {
         sentence: 'Ending the former passwords and keys',
         run: run(endFormerCredentials),
+        deadlineSeconds: 3600,
+      },
+      changePlan: {
+        sentence: 'Changing the cluster to another plan',
+        run: run(changePlan),
+        deadlineSeconds: 600,
+      },
+      announcePlan: {
+        sentence: 'Giving the app the config vars of its new plan',
+        run: run(announcePlan),
         deadlineSeconds: 3600,
       },
       destroyCluster: {

@@ -48,7 +48,8 @@ export function checkRequest(
   };
 }
 
-function checkPlan(name: string): Plan {
+/** The plan of that name; throws `unknownPlan` or `planRefused`, which name those that can be had. */
+export function checkPlan(name: string): Plan {
   const offered = PLANS.filter((plan) => plan.offered).map((plan) => plan.name);
   const supported = offered.join(', ');
   const plan = findPlan(name);

@@ -3,6 +3,7 @@ import { type Expired, endExpired, expiredCredentials, secondsToNextExpiry } fro
 import { queriesOn } from '../database.js';
 import { secondsToSettle, settleChanges } from '../extensions/changes.js';
 import { closeIntegrations, forgetIntegrations, type Leaving, leavingIntegrations } from '../integrations/leaving.js';
+import { duePlanWork, secondsToPlanWork } from '../plans/plan-store.js';
 import { canEnd } from '../rotation/ending.js';
 import { dueWork, secondsToWork } from '../rotation/rotation-store.js';
 import { confirmWriteAccess, isWriteAccessChanged } from '../storage/write-access.js';
@@ -15,7 +16,7 @@ const AFTER_FAILURE_SECONDS = 5;
 
 /**
  * What an available add-on needs: its access document in force and whom that concerns told, sessions of persons ended in time,
- * credentials renewed. It is never parked.
+ * credentials renewed, its plan changed. It is never parked.
  */
 export async function serve(work: AddonWork, id: string) {
   try {
@@ -27,6 +28,8 @@ export async function serve(work: AddonWork, id: string) {
       return nap(0, {}, (db) => confirmWriteAccess(db, id, work.storagePolicy));
     const expired = await expiredCredentials(work.db, id);
     if (expired.length > 0) return await closeExpired(work, id, expired);
+    const planWork = await duePlanWork(work.db, id);
+    if (planWork) return go(planWork);
     const renewal = await dueWork(work.db, id, work.rotation);
     if (renewal === 'make') return go('makeNextCredentials');
     if (renewal === 'end' && (await canEnd(work, id))) return go('endFormerCredentials');
@@ -37,7 +40,9 @@ export async function serve(work: AddonWork, id: string) {
     const next = await secondsToNextExpiry(work.db, id);
     const renewalIn = await secondsToWork(work.db, id, work.rotation);
     const settleIn = await secondsToSettle(work.db, id);
-    return nap(Math.min(...[next, renewalIn, settleIn].map((seconds) => seconds ?? IDLE_SECONDS), IDLE_SECONDS));
+    const planIn = await secondsToPlanWork(work.db, id);
+    const all = [next, renewalIn, settleIn, planIn];
+    return nap(Math.min(...all.map((seconds) => seconds ?? IDLE_SECONDS), IDLE_SECONDS));
   } catch (error) {
     work.log.warn({ addon: id, err: error }, 'an add-on could not be looked after');
     return nap(AFTER_FAILURE_SECONDS);

@@ -7,9 +7,9 @@ import { isProvisioned } from '../addons/readiness.js';
 import type { ControlDatabase, Transaction } from '../database.js';
 import { AppError } from '../errors.js';
 import { recordEvent } from '../events/event-log.js';
+import { currentUsage } from '../storage/current-usage.js';
 import { formatSize } from '../storage/size.js';
 import { type StoragePolicy, storageLimit } from '../storage/storage-policy.js';
-import { findStorage } from '../storage/storage-store.js';
 import { findBackup } from './find-backup.js';
 import { parseMoment } from './moment.js';
 import { insertOrigin, insertStoredOrigin } from './origin-store.js';
@@ -86,25 +86,15 @@ export class Copies {
   }
 
   async #checkSize(source: CopySource, plan: Plan): Promise<void> {
-    const usage = await this.#usage(source);
+    const usage = source.stored
+      ? source.stored.bytes
+      : await currentUsage({ db: this.db, engine: this.engine, log: this.log }, source.addon);
     const limit = storageLimit(plan.name, this.policy);
     if (usage <= limit) return;
     throw new AppError('copyPlanSmall', {
       ...{ plan: plan.name, addon: source.name, usage: formatSize(usage), limit: formatSize(limit) },
       supported: plansFor((other) => storageLimit(other.name, this.policy) >= usage),
     });
-  }
-
-  /** What was measured last counts while the engine cannot tell. */
-  async #usage({ addon, stored }: CopySource): Promise<number> {
-    if (stored) return stored.bytes;
-    try {
-      const bytes = (await this.engine.usage(addon.cluster_id))[addon.database_name];
-      if (bytes !== undefined) return bytes;
-    } catch (error) {
-      this.log.warn({ addon: addon.id, err: error }, 'the storage in use cannot be measured');
-    }
-    return Number((await findStorage(this.db, addon.id))?.usage_bytes ?? 0);
   }
 
   async #checkMoment(source: CopySource, moment: string): Promise<void> {

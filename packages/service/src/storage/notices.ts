@@ -109,7 +109,8 @@ and this one changes to another:
     heroku addons:upgrade ${addon} borealis-pg:PLAN
 `;
 
-const footer = (addon: string) => `How things stand: heroku borealis-pg:info --addon ${addon}
+/** How every e-mail about an add-on ends. */
+export const footer = (addon: string) => `How things stand: heroku borealis-pg:info --addon ${addon}
 You get this e-mail because you own the app of this add-on.
 `;
 

@@ -59,6 +59,8 @@ export class FakeEngine implements Engine {
           detail: 'Creating',
           version: `${spec.major}.4`,
           access: null,
+          specInForce: true,
+          changeFailure: null,
         },
         gateway: { host: '127.1.2.3', port: 22, hostKey: HOST_KEY },
         accessRevision: 0,
@@ -67,9 +69,36 @@ export class FakeEngine implements Engine {
     return this.clusters.get(id)!;
   }
 
+  /** How often a changed cluster is looked at before it runs by its new specification. */
+  looksUntilChanged = 1;
+  /** Why every change is taken back; null: none is. */
+  changeFailure: string | null = null;
+  readonly #former = new Map<string, ClusterSpec>();
+
+  async changeCluster(id: string, spec: ClusterSpec) {
+    await this.before('changeCluster');
+    const found = this.clusters.get(id);
+    if (found?.phase !== 'ready') throw new EngineError('not_ready', 'There is nothing to change.');
+    if (found.spec.tenancy !== spec.tenancy || found.spec.major !== spec.major)
+      throw new EngineError('unsupported', 'It stays what it is.');
+    if (found.specInForce) this.#former.set(id, found.spec);
+    const isSame = isDeepStrictEqual({ ...found.spec, origin: undefined }, { ...spec, origin: undefined });
+    Object.assign(found, { spec: { ...spec, origin: found.spec.origin }, changeFailure: null });
+    if (!isSame) found.specInForce = false;
+    return found;
+  }
+
+  #finishChange(found: ClusterState): void {
+    if (found.specInForce || this.looksUntilChanged-- > 0) return;
+    found.specInForce = true;
+    if (this.changeFailure === null) return;
+    Object.assign(found, { spec: this.#former.get(found.id), changeFailure: this.changeFailure });
+  }
+
   async cluster(id: string) {
     await this.before('cluster');
     const found = this.clusters.get(id);
+    if (found) this.#finishChange(found);
     const isMaking = found?.phase === 'creating' || found?.phase === 'copying';
     if (isMaking && this.looksUntilReady-- <= 0) found.phase = 'ready';
     return found ?? null;

@@ -1,0 +1,98 @@
+import { findPlan, PLANS, type Plan } from '@borealis/contract';
+import type { Engine } from '@borealis/engine';
+import type { Strands } from '@borealis/strands';
+import type { Logger } from 'pino';
+import { type Addon, findAddon, lockAddon } from '../addons/addon-store.js';
+import { checkPlan } from '../addons/provision-request.js';
+import { assertChangeable } from '../addons/readiness.js';
+import type { ControlDatabase, Transaction } from '../database.js';
+import { AppError } from '../errors.js';
+import { recordEvent } from '../events/event-log.js';
+import { currentUsage } from '../storage/current-usage.js';
+import { formatSize } from '../storage/size.js';
+import { type StoragePolicy, storageLimit } from '../storage/storage-policy.js';
+import { IDLE } from '../storage/storage-store.js';
+import { findPlanChange, wantPlan } from './plan-store.js';
+
+interface Parts {
+  db: ControlDatabase;
+  engine: Engine;
+  strands: Strands;
+  policy: StoragePolicy;
+  log: Logger;
+}
+
+const UNDER_WAY = 'Add-on plan change is in progress. The app will restart when complete...';
+
+/** Plan changes that the platform asks for. Each may be repeated; of several the last one counts. */
+export class PlanRequests {
+  constructor(private readonly parts: Parts) {}
+
+  /**
+   * Begins the change, unless the add-on has that plan or is on its way to it; the answer is for people. Throws `gone`, `unknownPlan`,
+   * `planRefused`, `planTenancy`, `planSmall` with the figures, and as `assertChangeable`; nothing is changed then.
+   */
+  async change(id: string, name: string): Promise<{ message: string }> {
+    const known = present(await findAddon(this.parts.db, id));
+    const plan = checkPlan(name);
+    checkTenancy(known, plan);
+    // Outside of the transaction: the engine may take its time.
+    await this.#checkSize(known, plan);
+    return this.parts.db.transaction(async (tx) => {
+      const addon = present(await lockAddon(tx, id));
+      assertNotUpgrading(addon);
+      assertChangeable(addon);
+      return { message: await this.#take(tx, addon, plan) };
+    });
+  }
+
+  async #take(tx: Transaction, addon: Addon, plan: Plan): Promise<string> {
+    const running = await findPlanChange(tx, addon.id);
+    const isOnItsWay = running !== null && running.state !== 'announcing';
+    if (isOnItsWay && running.plan === plan.name) return UNDER_WAY;
+    if (!isOnItsWay && addon.plan === plan.name) return `The add-on has the plan ${plan.name} already.`;
+    await wantPlan(tx, addon.id, plan.name);
+    await tx.sql
+      .updateTable('addon')
+      .set({ status: 'maintenance-plan-change' })
+      .where('id', '=', addon.id)
+      .where('status', 'in', IDLE)
+      .execute();
+    const attributes = { from_plan: addon.plan, to_plan: plan.name };
+    await recordEvent(tx.sql, { addonId: addon.id, type: 'plan-change-started', attributes });
+    await this.parts.strands.signal(tx.client, addon.id, 'plan');
+    return UNDER_WAY;
+  }
+
+  async #checkSize(addon: Addon, plan: Plan): Promise<void> {
+    const limit = (other: Plan) => storageLimit(other.name, this.parts.policy);
+    const usage = await currentUsage(this.parts, addon);
+    if (usage <= limit(plan)) return;
+    const sizes = { usage: formatSize(usage), limit: formatSize(limit(plan)) };
+    const supported = plansLike(plan, (other) => limit(other) >= usage);
+    throw new AppError('planSmall', { plan: plan.name, ...sizes, supported });
+  }
+}
+
+/** Throws `gone` for an add-on that is not there any more. */
+function present(addon: Addon | null): Addon {
+  if (!addon || addon.destroy_requested_at) throw new AppError('gone');
+  return addon;
+}
+
+/** The platform shows people the sentence of a 422 only. */
+function assertNotUpgrading({ status }: Addon): void {
+  if (status === 'maintenance-postgresql-major-version-upgrade') throw new AppError('planUpgrading');
+}
+
+function checkTenancy(addon: Addon, plan: Plan): void {
+  const current = findPlan(addon.plan)!;
+  if (current.tenancy === plan.tenancy) return;
+  const supported = plansLike(current, ({ name }) => name !== current.name);
+  throw new AppError('planTenancy', { from: addon.plan, to: plan.name, supported });
+}
+
+function plansLike({ tenancy }: Plan, isPossible: (plan: Plan) => boolean): string {
+  const found = PLANS.filter((plan) => plan.offered && plan.tenancy === tenancy && isPossible(plan));
+  return found.map(({ name }) => name).join(', ');
+}
