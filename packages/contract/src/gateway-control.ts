@@ -19,8 +19,20 @@ export type CredentialNames = z.infer<typeof credentialNames>;
 
 export const gatewayCommand = z.discriminatedUnion('op', [
   z.object({ op: z.literal('status') }),
-  /** Read the file again and run by it; the answer names the revision now in force, or the error that kept the old one. */
+  /**
+   * Read the file again and run by it; the answer names the revision now in force, or the error that kept the old one. Sessions
+   * on a server that is no longer the one to be on end with 57P01.
+   */
   z.object({ op: z.literal('reload') }),
+  /**
+   * Bring every session to rest, take its state along and leave the servers, which may be stopped once this is answered. `late`
+   * says what happens when that is not possible within `seconds`: `abort` lets all go on and answers with the error, `close`
+   * ends those that are late or cannot be moved with 57P01. New logins wait. Without a `resume`, all goes on by itself after
+   * `HOLD_SECONDS`.
+   */
+  z.object({ op: z.literal('hold'), seconds: z.number().min(0).max(60), late: z.enum(['abort', 'close']) }),
+  /** As `reload`, and the sessions that were held go on, on the servers that the file names now. */
+  z.object({ op: z.literal('resume') }),
   /** End at once: tunnels of these users, sessions of these roles, and whatever these credentials opened. */
   z.object({
     op: z.literal('close'),
@@ -47,6 +59,25 @@ export const gatewayCommand = z.discriminatedUnion('op', [
 export type GatewayCommand = z.infer<typeof gatewayCommand>;
 /** What may be left out when it is sent. */
 export type GatewayCommandInput = z.input<typeof gatewayCommand>;
+
+/** How long sessions stay held without a `resume`, in seconds from the answer to `hold`. */
+export const HOLD_SECONDS = 30;
+
+/** Sessions that were ended because they could not be moved, by the kind of reason. `docs/reference/sessions.md` has the kinds. */
+const closedByKind = z.record(z.string(), z.number());
+
+/** Answer to `hold`: how many sessions are held. */
+export const gatewayHeld = z.object({ ok: z.literal(true), held: z.number(), closed: closedByKind });
+export type GatewayHeld = z.infer<typeof gatewayHeld>;
+
+/** Answer to `resume` and to `reload`: how many sessions were moved to a server opened anew, and which were not. */
+export const gatewayMoved = z.object({
+  ok: z.literal(true),
+  revision: z.number(),
+  kept: z.number(),
+  closed: closedByKind,
+});
+export type GatewayMoved = z.infer<typeof gatewayMoved>;
 
 export const gatewayAnswer = z.looseObject({ ok: z.boolean(), error: z.string().optional() });
 

@@ -130,7 +130,10 @@ async function answer(socket: Socket, line: string, handle: CommandHandler, log:
 async function run(line: string, handle: CommandHandler): Promise<Answer> {
   const command = gatewayCommand.safeParse(json(line));
   if (!command.success)
-    return { ok: false, error: 'A command is one JSON object a line: status, reload, close, hand-over or stop.' };
+    return {
+      ok: false,
+      error: 'A command is one JSON object a line: status, reload, hold, resume, close, hand-over or stop.',
+    };
   return handle(command.data);
 }
 

@@ -12,6 +12,12 @@ export interface Tunnel {
   address: string;
 }
 
+/** Sessions that go on at a server process opened anew, and those that were closed instead, by kind. */
+export interface Moved {
+  kept: number;
+  closed: Record<string, number>;
+}
+
 /** Which server of the cluster a channel was opened to. */
 export type Target = 'primary' | 'replica';
 
@@ -22,8 +28,18 @@ export type Target = 'primary' | 'replica';
 export interface SqlFront {
   /** Takes over one forwarded connection. Never throws; every failure ends that channel alone. */
   accept(channel: Duplex, tunnel: Tunnel, target: Target): void;
-  /** Runs by a new configuration from now on: sessions of roles that are gone end with 57P01, the rest go on. */
-  reload(config: GatewayConfig): void;
+  /**
+   * Runs by a new configuration from now on: sessions of roles that are gone end with 57P01, and so do those whose server is not
+   * the one to be on any more, which are counted; the rest go on.
+   */
+  reload(config: GatewayConfig): Moved;
+  /**
+   * Takes every session from its server, so that the servers can be stopped; new logins wait. Rejects, with all sessions as they
+   * were, when that is not possible within `seconds` and `late` is `abort`. Without a `resume` they go on after 30 s.
+   */
+  hold(seconds: number, late: 'abort' | 'close'): Promise<{ held: number; closed: Record<string, number> }>;
+  /** As `reload`, and the sessions that were held go on where the new configuration says. */
+  resume(config: GatewayConfig): Promise<Moved>;
   /** Ends the sessions of these roles, and those that these verifiers let in, with 57P01. */
   closeSessions(roles: readonly string[], verifierDigests: readonly string[]): void;
   /** Sessions that are logged in. */

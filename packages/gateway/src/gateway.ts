@@ -1,9 +1,9 @@
 import type { AddressInfo } from 'node:net';
-import type { GatewayCommand, GatewayConfig, GatewayStatus } from '@borealis/contract';
+import type { GatewayCommand, GatewayConfig, GatewayMoved, GatewayStatus } from '@borealis/contract';
 import type { Logger } from 'pino';
 import { readConfig, refuseChange } from './config-file.js';
 import { type Answer, type Control, openControl } from './control.js';
-import type { SqlFront } from './front.js';
+import type { Moved, SqlFront } from './front.js';
 import { Spool } from './spool.js';
 import type { Cut } from './ssh/cuts.js';
 import { SshDoor } from './ssh/door.js';
@@ -78,10 +78,8 @@ export class Gateway {
   }
 
   /** Reads the file again and runs by it. One that is not valid changes nothing, and rejects with the reason. */
-  reload(): Promise<number> {
-    const turn = this.#reloading.then(() => this.#reloadNow());
-    this.#reloading = turn.catch(() => {});
-    return turn;
+  reload(): Promise<GatewayMoved> {
+    return this.#change((next) => this.front.reload(next));
   }
 
   /** Stops listening, ends sessions and tunnels, and removes the control socket. May be called again. */
@@ -90,16 +88,23 @@ export class Gateway {
     return this.#stopping;
   }
 
-  async #reloadNow(): Promise<number> {
+  /** One change at a time, each by the file as it is when its turn comes. */
+  #change(apply: (next: GatewayConfig) => Moved | Promise<Moved>): Promise<GatewayMoved> {
+    const turn = this.#reloading.then(() => this.#changeNow(apply));
+    this.#reloading = turn.catch(() => {});
+    return turn;
+  }
+
+  async #changeNow(apply: (next: GatewayConfig) => Moved | Promise<Moved>): Promise<GatewayMoved> {
     const next = await readConfig(this.directory);
     const refusal = refuseChange(this.config, next);
     if (refusal) throw new Error(refusal);
     const putInForce = this.door.prepare(next);
-    this.front.reload(next);
+    const moving = apply(next); // throws before anything has changed
     putInForce();
     this.config = next;
     this.log.info({ revision: next.revision }, 'The gateway runs by a new configuration');
-    return next.revision;
+    return { ok: true, revision: next.revision, ...(await moving) };
   }
 
   async #stopNow(reason: Cut): Promise<void> {
@@ -119,7 +124,11 @@ export class Gateway {
       case 'status':
         return this.#status();
       case 'reload':
-        return { ok: true, revision: await this.reload() };
+        return this.reload();
+      case 'hold':
+        return { ok: true, ...(await this.front.hold(command.seconds, command.late)) };
+      case 'resume':
+        return this.#change((next) => this.front.resume(next));
       case 'close':
         return this.#close(command);
       case 'hand-over':

@@ -24,7 +24,7 @@ export async function runProcess(argv: readonly string[], makeFront: FrontFactor
     const starting = Gateway.start(directory, makeFront, log, () => process.exit(0), role === SUCCESSOR);
     onSignals(starting, log);
     const gateway = await starting;
-    if (role === SUCCESSOR) tellPredecessor(gateway.revision, () => gateway.reload());
+    if (role === SUCCESSOR) tellPredecessor(gateway.revision, async () => (await gateway.reload()).revision);
   } catch (error) {
     log.fatal({ error: error instanceof Error ? error.message : String(error) }, 'The gateway cannot start');
     process.exit(1);

@@ -47,7 +47,9 @@ test.each([
 test('commands are answered in order, and a bad one changes nothing', async () => {
   const answers = await gateway.controlRaw('{"op":"status"}\nnonsense\n{"op":"explode"}\n{"op":"status"}\n', 4);
   expect(answers.map((answer) => answer.ok)).toEqual([true, false, false, true]);
-  expect(answers[1]?.error).toBe('A command is one JSON object a line: status, reload, close, hand-over or stop.');
+  expect(answers[1]?.error).toBe(
+    'A command is one JSON object a line: status, reload, hold, resume, close, hand-over or stop.',
+  );
 });
 
 test('the control socket and the spool belong to their owner alone', () => {

@@ -40,7 +40,7 @@ test('a reload lets new users in, ends those who are gone, and leaves the others
   const [alice, bob] = [await asAlice(), await asBob()];
   const carol = directory.newKey('carol');
   directory.change({ tunnelUsers: [directory.user('alice', [directory.bob]), directory.user('carol', [carol])] });
-  expect(await gateway.control({ op: 'reload' })).toEqual({ ok: true, revision: 2 });
+  expect(await gateway.control({ op: 'reload' })).toEqual({ ok: true, revision: 2, kept: 0, closed: {} });
   await cut(bob);
   expect(await echo(alice, 'still here')).toBe('still here');
   (await login(gateway.port, { username: 'carol', privateKey: carol.private })).end();

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import type { SqlFront, Target, Tunnel } from '../front.js';
+import type { Moved, SqlFront, Target, Tunnel } from '../front.js';
 
 const BLOCK = Buffer.alloc(16_384, 'x');
 
@@ -23,7 +23,17 @@ export class EchoFront implements SqlFront {
     channel.once('data', (first: Buffer) => this.#choose(channel, first));
   }
 
-  reload(): void {}
+  reload(): Moved {
+    return { kept: 0, closed: {} };
+  }
+
+  hold(): Promise<{ held: number; closed: Record<string, number> }> {
+    return Promise.reject(new Error('Nothing is held here.'));
+  }
+
+  resume(): Promise<Moved> {
+    return Promise.resolve(this.reload());
+  }
 
   closeSessions(): void {}
 

@@ -23,11 +23,12 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
     },
     reload: (next) => {
       runtime.reload(next);
-      for (const session of runtime.sessions) {
-        const { claim, target, place } = session.parts;
-        if (!runtime.places.current(target, place)) session.fence(new Refused('administrator'));
-        else if (!runtime.access.allows(claim)) session.end(new Refused('administrator'));
-      }
+      return endOutdated(runtime);
+    },
+    hold: (seconds, late) => runtime.mover.hold(seconds, late),
+    resume: (next) => {
+      runtime.reload(next);
+      return runtime.mover.held ? runtime.mover.resume() : Promise.resolve(endOutdated(runtime));
     },
     closeSessions: (roles, verifierDigests) => {
       const meant = ({ role, verifier }: LoggedIn) => roles.includes(role) || verifierDigests.includes(verifier);
@@ -47,9 +48,24 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
     },
     close: async () => {
       runtime.closing = true;
+      runtime.mover.stop();
       const closed = [...runtime.sessions].map((session) => session.closed);
       for (const session of runtime.sessions) session.end(new Refused('administrator'));
       await Promise.all(closed);
     },
   };
+}
+
+/** Ends the sessions that the configuration in force has no place for. One that is held has left its server already. */
+function endOutdated(runtime: Runtime): { kept: number; closed: Record<string, number> } {
+  let lost = 0;
+  for (const session of runtime.sessions) {
+    const { claim, target } = session.parts;
+    if (session.attached && !runtime.places.current(target, session.place)) {
+      session.fence(new Refused('administrator'));
+      lost++;
+    } else if (!runtime.access.allows(claim)) session.end(new Refused('administrator'));
+  }
+  if (lost > 0) runtime.count('sessions_closed_server', lost);
+  return { kept: 0, closed: lost > 0 ? { server: lost } : {} };
 }

@@ -4,6 +4,8 @@ import { Places } from './backend/place.js';
 import type { LoggedIn } from './logged-in.js';
 import { Access } from './login/access.js';
 import { FailureLimit } from './login/failure-limit.js';
+import { Gate } from './move/gate.js';
+import { Mover } from './move/mover.js';
 import { CancelKeys } from './session/cancel-keys.js';
 import type { Session } from './session/session.js';
 import { Teardowns } from './session/teardowns.js';
@@ -25,6 +27,8 @@ export class Runtime {
   readonly sessions = new Set<Session>();
   readonly cancelKeys = new CancelKeys();
   readonly teardowns = new Teardowns();
+  readonly gate = new Gate();
+  readonly mover = new Mover(this);
   readonly counters: Record<string, number> = {};
   readonly loginFailures = new FailureLimit(() => ({
     failures: this.limits.sqlLoginFailures,
@@ -51,7 +55,7 @@ export class Runtime {
     });
   }
 
-  count(label: string): void {
-    this.counters[label] = (this.counters[label] ?? 0) + 1;
+  count(label: string, by = 1): void {
+    this.counters[label] = (this.counters[label] ?? 0) + by;
   }
 }

@@ -21,18 +21,23 @@ export interface OpenBackend {
 
 /** How long a restart of the server is waited out. */
 const PATIENCE_MS = 5000;
-const RETRY_MS = 100;
+const RETRY_MS = 20;
 const MAX_MESSAGE = 64 * 1024;
 
 /** The server is not there, or says that it is starting or stopping: worth another try. */
 class NotYet extends Error {}
 
 /**
- * Logs in to PostgreSQL; a server that is restarting is waited for, for 5 s. Throws `Refused`: with PostgreSQL's own error
+ * Logs in to PostgreSQL; a server that is restarting is waited for, as long as `patienceMs` says. Throws `Refused`: with PostgreSQL's own error
  * where it has one for the client, and with a plain sentence where the fault lies between the gateway and its server.
  */
-export async function openBackend(place: Place, startUp: Buffer, signal: AbortSignal): Promise<OpenBackend> {
-  const deadline = performance.now() + PATIENCE_MS;
+export async function openBackend(
+  place: Place,
+  startUp: Buffer,
+  signal: AbortSignal,
+  patienceMs = PATIENCE_MS,
+): Promise<OpenBackend> {
+  const deadline = performance.now() + patienceMs;
   for (;;) {
     try {
       return await attempt(place, startUp, signal);

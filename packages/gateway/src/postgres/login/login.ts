@@ -78,6 +78,10 @@ export class Login {
     if (request.negotiate) stream.write(negotiateProtocolVersion(request.negotiate.minor, request.negotiate.unknown));
     const claim = { tunnelUser: this.tunnel.user.username, role: request.role, database: request.database };
     const proof = await this.#checkPassword(claim);
+    await this.runtime.gate.through(this.#abort.signal, () => this.#enter(claim, request, proof));
+  }
+
+  async #enter(claim: Claim, request: StartUpRequest, proof: Proof): Promise<void> {
     const place = this.runtime.places.of(this.target);
     const backend = await this.#openBackend(place, claim, request, proof);
     if (

@@ -1,5 +1,6 @@
 import { BodyCapture } from '../wire/body-capture.js';
 import { errorFields } from '../wire/error-response.js';
+import { parameterOf } from '../wire/parameter-status.js';
 import { MessageScanner } from '../wire/scanner.js';
 import { CustomSettings } from './custom-settings.js';
 import { IdleTracker } from './idle-tracker.js';
@@ -7,7 +8,7 @@ import { type UnnamedParse, UnnamedStatement } from './unnamed-statement.js';
 
 const code = (letter: string) => letter.charCodeAt(0);
 const [QUERY, PARSE, TERMINATE] = ['Q', 'P', 'X'].map(code);
-const [READY, PARSE_COMPLETE, ERROR] = ['Z', '1', 'E'].map(code);
+const [READY, PARSE_COMPLETE, ERROR, PARAMETER] = ['Z', '1', 'E', 'S'].map(code);
 
 /** Longest Query or Parse that is looked at, and error that is read. */
 const CAPTURE_LIMIT = 64 * 1024;
@@ -28,6 +29,8 @@ export class Conversation {
     body: (chunk, start, end) => this.#serverBody(chunk, start, end),
   });
   readonly settings = new CustomSettings();
+  /** What the server has told the client of its parameters (ParameterStatus), as bytes in Latin-1. */
+  readonly parameters = new Map<string, string>();
   readonly #tracker = new IdleTracker();
   readonly #unnamed = new UnnamedStatement();
   readonly #clientCapture = new BodyCapture(CAPTURE_LIMIT);
@@ -45,6 +48,16 @@ export class Conversation {
   /** Quiet, outside a transaction: the session could be moved as far as the protocol goes. */
   get idle(): boolean {
     return this.quiet && this.#tracker.idle;
+  }
+
+  /** In a transaction, as far as the server has said. */
+  get inTransaction(): boolean {
+    return this.#tracker.status !== 'I';
+  }
+
+  /** Between two messages of the client's, and what was forwarded asks for an answer before more is: here a hold may stop it. */
+  get mayPause(): boolean {
+    return this.fromClient.atBoundary && this.#tracker.complete;
   }
 
   /** The client has said Terminate. */
@@ -84,13 +97,14 @@ export class Conversation {
     this.#serverType = type;
     if (type === PARSE_COMPLETE) this.#unnamed.complete();
     else this.#tracker.server(type);
-    return (type === READY || type === ERROR) && this.#serverCapture.begin(bytes);
+    return (type === READY || type === ERROR || type === PARAMETER) && this.#serverCapture.begin(bytes);
   }
 
   #serverBody(chunk: Buffer, start: number, end: number): void {
     const body = this.#serverCapture.take(chunk, start, end);
     if (!body) return;
-    if (this.#serverType === ERROR) this.#fatal ||= /^(FATAL|PANIC)$/.test(errorFields(body).get('V') ?? '');
+    if (this.#serverType === PARAMETER) this.parameters.set(...parameterOf(body));
+    else if (this.#serverType === ERROR) this.#fatal ||= /^(FATAL|PANIC)$/.test(errorFields(body).get('V') ?? '');
     else this.#ready(body[0]!);
   }
 

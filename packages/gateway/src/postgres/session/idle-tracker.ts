@@ -60,6 +60,11 @@ export class IdleTracker {
     return this.quiet && this.#status === 'I';
   }
 
+  /** The server owes a ReadyForQuery for what it has got and needs no more for it, or nothing is under way. */
+  get complete(): boolean {
+    return this.idle || (!this.#copyIn && this.#tokens.some((token) => kind(token) === SYNC || kind(token) === QUERY));
+  }
+
   /** Number of the piece of conversation that the next client message belongs to; see `ready`. */
   get segment(): number {
     return this.#segment;

@@ -1,7 +1,9 @@
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Target, Tunnel } from '../../front.js';
 import { cancelBackend } from '../backend/cancel.js';
 import type { OpenBackend } from '../backend/open.js';
+import { OwnTalk } from '../backend/own-talk.js';
 import type { Place } from '../backend/place.js';
 import type { LoggedIn } from '../logged-in.js';
 import type { Claim } from '../login/access.js';
@@ -10,6 +12,7 @@ import { terminate } from '../wire/messages.js';
 import type { Cancellable } from './cancel-keys.js';
 import { closeChannel } from './closing.js';
 import { Conversation } from './conversation.js';
+import { Stepping } from './stepping.js';
 import type { Teardowns } from './teardowns.js';
 import { writeInTurn } from './turn-cork.js';
 
@@ -24,7 +27,9 @@ export interface SessionParts {
   /** The verifier that the password met, by its digest. */
   verifier: string;
   target: Target;
+  /** Where the session begins; `Session.place` is where it is. */
   place: Place;
+  /** The server process that it begins on. */
   backend: OpenBackend;
   /** The start-up packet that PostgreSQL got. */
   startUp: Buffer;
@@ -41,15 +46,27 @@ export interface SessionParts {
  */
 type Phase = 'live' | 'finishing' | 'ending';
 
-/** One client and its server process. Whatever goes wrong in here ends this session and no other. */
+/** One client and its server process, which may become another one. Whatever goes wrong in here ends this session and no other. */
 export class Session implements Cancellable {
   readonly conversation = new Conversation();
   readonly closed: Promise<void>;
   #phase: Phase = 'live';
+  #backend: OpenBackend | null = null;
+  #place: Place;
+  #stepping: Stepping | null = null;
+  #over = (): void => undefined;
+  readonly #onServerData = this.#guard((chunk) => this.#fromServer(chunk));
+  readonly #onServerDrain = this.#guard(() => this.parts.client.resume());
+  readonly #onServerClose = this.#guard(() => this.#serverGone());
 
   constructor(readonly parts: SessionParts) {
+    this.#place = parts.place;
     this.closed = new Promise((resolve) => {
-      parts.backend.socket.once('close', () => resolve());
+      this.#over = () => {
+        this.#over = () => undefined;
+        resolve();
+        parts.onClosed(this);
+      };
     });
   }
 
@@ -62,6 +79,26 @@ export class Session implements Cancellable {
     return { role: claim.role, database: claim.database, verifier };
   }
 
+  /** Where its server process is, or was before it left it. */
+  get place(): Place {
+    return this.#place;
+  }
+
+  /** Whether it has a server process: not between `leave` and `enter`. */
+  get attached(): boolean {
+    return this.#backend !== null;
+  }
+
+  /** Neither side has ended. */
+  get live(): boolean {
+    return this.#phase === 'live';
+  }
+
+  /** It stands at an idle boundary and forwards nothing of its client's. */
+  get atRest(): boolean {
+    return this.live && this.#stepping?.atRest === true;
+  }
+
   /** Begins to relay; `early`: what the client said before. */
   start(early: Buffer): void {
     const { client, channel, backend } = this.parts;
@@ -71,32 +108,20 @@ export class Session implements Cancellable {
     );
     client.on(
       'drain',
-      this.#guard(() => backend.socket.resume()),
+      this.#guard(() => this.#backend?.socket.resume()),
     );
-    client.once(
-      'end',
-      this.#guard(() => this.#clientGone()),
-    );
-    client.once(
-      'close',
-      this.#guard(() => this.#clientGone()),
-    );
-    channel.once(
-      'close',
-      this.#guard(() => this.#clientGone()),
-    );
-    backend.socket.on(
-      'data',
-      this.#guard((chunk) => this.#fromServer(chunk)),
-    );
-    backend.socket.on(
-      'drain',
-      this.#guard(() => client.resume()),
-    );
-    backend.socket.once(
-      'close',
-      this.#guard(() => this.#serverGone()),
-    );
+    for (const [stream, event] of [
+      [client, 'end'],
+      [client, 'close'],
+      [channel, 'close'],
+    ] as const) {
+      stream.once(
+        event,
+        this.#guard(() => this.#clientGone()),
+      );
+    }
+    for (const raw of backend.greeting) this.conversation.fromServer.scan(raw);
+    this.#attach(backend);
     if (early.length > 0) this.#guard((chunk) => this.#fromClient(chunk))(early);
     client.resume();
     backend.socket.resume();
@@ -105,7 +130,8 @@ export class Session implements Cancellable {
   }
 
   async cancel(): Promise<void> {
-    if (!this.parts.backend.socket.destroyed) await cancelBackend(this.parts.place.socketPath, this.parts.backend.key);
+    if (this.#backend && !this.#backend.socket.destroyed)
+      await cancelBackend(this.#place.socketPath, this.#backend.key);
   }
 
   /** Tells the client why and closes both sides; a query that runs is cancelled. */
@@ -117,13 +143,85 @@ export class Session implements Cancellable {
 
   /** As `end`, for a server that must not get another byte: what waits to be written to it is thrown away at once. */
   fence(refused: Refused): void {
-    this.parts.backend.socket.destroy();
+    this.#backend?.socket.destroy();
     this.end(refused);
+  }
+
+  /** Brings the session to rest at an idle boundary; resolves when it is there, or has ended. */
+  async rest(): Promise<void> {
+    if (this.#phase !== 'live') return this.closed;
+    if (!this.#stepping) {
+      this.#stepping = new Stepping();
+      this.#guard(() => this.#step())();
+    }
+    return this.#stepping?.settled;
+  }
+
+  /** Goes on after `rest`: what the client said meanwhile is forwarded. */
+  release(): void {
+    const stepping = this.#stepping;
+    this.#stepping = null;
+    if (!stepping || this.#phase === 'ending') return;
+    this.#guard(() => {
+      for (const chunk of stepping.takeAll()) this.#fromClient(chunk);
+      if (stepping.clientGone) this.#clientGone();
+      else if (this.live && !this.#backend?.socket.writableNeedDrain) this.parts.client.resume();
+    })();
+  }
+
+  /**
+   * Lets `ask` talk to the server of a session at rest. What the server says by itself reaches the client. When `ask` rejects with
+   * anything but an `Unmovable`, the server's side may be in the middle of something: end the session.
+   */
+  async withServer<T>(ask: (talk: OwnTalk) => Promise<T>): Promise<T> {
+    const backend = this.#backend;
+    if (!backend || !this.atRest) throw new Error('BUG: only a session at rest can be asked');
+    backend.socket.off('data', this.#onServerData);
+    const talk = new OwnTalk(backend.socket, (notification) => this.tell(notification));
+    try {
+      return await ask(talk);
+    } finally {
+      const rest = talk.release();
+      backend.socket.on('data', this.#onServerData);
+      if (rest.length > 0) this.#onServerData(rest);
+      if (!this.parts.client.writableNeedDrain) backend.socket.resume();
+    }
+  }
+
+  /** Sends whole messages of a server's to the client of a session at rest. */
+  tell(messages: Buffer): void {
+    if (this.live) this.#guard(() => this.#fromServer(messages))();
+  }
+
+  /** Leaves the server process of a session at rest; resolves when it is gone, or after 5 s. */
+  async leave(): Promise<void> {
+    const backend = this.#backend;
+    if (!backend) return;
+    const { socket } = backend;
+    this.#backend = null;
+    socket.off('data', this.#onServerData).off('drain', this.#onServerDrain).off('close', this.#onServerClose);
+    await endSocket(socket);
+  }
+
+  /** Goes on at another server process, which has been given the session's state; still at rest. */
+  enter(place: Place, backend: OpenBackend): void {
+    this.#place = place;
+    this.#attach(backend);
+    backend.socket.resume();
+    if (this.#phase === 'ending') this.#leaveServer();
+    else if (backend.socket.destroyed) this.#serverGone();
+  }
+
+  #attach(backend: OpenBackend): void {
+    this.#backend = backend;
+    const { socket } = backend;
+    socket.on('data', this.#onServerData).on('drain', this.#onServerDrain).once('close', this.#onServerClose);
   }
 
   #refuse(refused: Refused, cause?: unknown): void {
     const told = this.#phase !== 'live' || this.conversation.fatal || !this.conversation.fromServer.atBoundary;
     this.#phase = 'ending';
+    this.#stepping?.ended();
     this.parts.onRefused(this, refused, cause);
     // An error in the middle of another message would be read as part of it.
     closeChannel(this.parts.channel, this.parts.client, told ? null : refused.answer);
@@ -131,24 +229,58 @@ export class Session implements Cancellable {
 
   #fromClient(chunk: Buffer): void {
     if (this.#phase !== 'live') return;
+    if (this.#stepping) {
+      this.#stepping.push(chunk);
+      this.#step();
+      return;
+    }
     this.conversation.fromClient.scan(chunk);
-    if (!writeInTurn(this.parts.backend.socket, chunk)) this.parts.client.pause();
+    if (!writeInTurn(this.#backend!.socket, chunk)) this.parts.client.pause();
+  }
+
+  /** Forwards what may be while the session is to come to rest, and notices when it has. */
+  #step(): void {
+    const [stepping, { client }] = [this.#stepping!, this.parts];
+    if (stepping.atRest) {
+      if (stepping.full) client.pause();
+      return;
+    }
+    const { socket } = this.#backend!;
+    for (let piece = stepping.next(this.conversation); piece; piece = stepping.next(this.conversation))
+      writeInTurn(socket, piece);
+    if (this.conversation.idle && !this.conversation.terminated) stepping.rested();
+    if (stepping.full || socket.writableNeedDrain) client.pause();
+    else client.resume();
   }
 
   #fromServer(chunk: Buffer): void {
     this.conversation.fromServer.scan(chunk);
     if (this.#phase !== 'live') return;
-    if (!writeInTurn(this.parts.client, chunk)) this.parts.backend.socket.pause();
+    if (!writeInTurn(this.parts.client, chunk)) this.#backend?.socket.pause();
+    if (this.#stepping) this.#step();
   }
 
   /** A client that did not say Terminate has died, or lost its way here: nobody waits for its query any more. */
   #clientGone(): void {
     if (this.#phase !== 'live') return;
+    const stepping = this.#stepping;
+    if (stepping?.atRest && !stepping.empty) {
+      stepping.clientGone = true; // It may have said Terminate, and what it said before is to be done.
+      return;
+    }
+    if (stepping && !stepping.atRest) this.#forwardAll(stepping);
     this.#phase = this.conversation.terminated ? 'finishing' : 'ending';
+    stepping?.ended();
     closeChannel(this.parts.channel, this.parts.client, null);
-    this.parts.backend.socket.resume();
-    if (this.#phase === 'ending') this.#leaveServer();
-    else this.parts.backend.socket.end();
+    this.#backend?.socket.resume();
+    if (this.#phase === 'ending' || !this.#backend) this.#leaveServer();
+    else this.#backend.socket.end();
+  }
+
+  #forwardAll(stepping: Stepping): void {
+    this.#stepping = null;
+    for (const chunk of stepping.takeAll()) this.#fromClient(chunk);
+    stepping.ended();
   }
 
   #serverGone(): void {
@@ -158,12 +290,17 @@ export class Session implements Cancellable {
       else closeChannel(this.parts.channel, this.parts.client, null);
     }
     this.#phase = 'ending';
-    this.parts.onClosed(this);
+    this.#stepping?.ended();
+    this.#over();
   }
 
   /** PostgreSQL notices a closed socket only between commands, so a running one is cancelled first. */
   #leaveServer(): void {
-    const { socket } = this.parts.backend;
+    if (!this.#backend) {
+      this.#over();
+      return;
+    }
+    const { socket } = this.#backend;
     socket.resume();
     this.parts.teardowns.add(async () => {
       if (!this.conversation.quiet) {
@@ -171,10 +308,7 @@ export class Session implements Cancellable {
         socket.destroy();
         return;
       }
-      if (socket.destroyed) return;
-      socket.end(terminate);
-      const timer = setTimeout(() => socket.destroy(), PATIENCE_MS);
-      socket.once('close', () => clearTimeout(timer));
+      await endSocket(socket);
     });
   }
 
@@ -191,10 +325,24 @@ export class Session implements Cancellable {
 
   #failed(error: unknown): void {
     const refused = error instanceof Refused ? error : new Refused('internal');
-    if (this.#phase === 'ending') this.parts.backend.socket.destroy();
+    if (this.#phase === 'ending') this.#backend?.socket.destroy();
     else {
       this.#refuse(refused, error);
       this.#leaveServer();
     }
   }
+}
+
+/** Says Terminate and resolves when the server has closed, or after 5 s. */
+function endSocket(socket: Socket): Promise<void> {
+  if (socket.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => socket.destroy(), PATIENCE_MS);
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.resume();
+    socket.end(terminate);
+  });
 }

@@ -16,6 +16,11 @@ export function int32(value: number): Buffer {
   return buffer;
 }
 
+/** A big-endian 16-bit number. */
+export function int16(value: number): Buffer {
+  return Buffer.of((value >> 8) & 0xff, value & 0xff);
+}
+
 /** ErrorResponse of severity FATAL. */
 export function fatal(sqlstate: string, sentence: string): Buffer {
   return message('E', 'SFATAL', 'VFATAL', `C${sqlstate}`, `M${sentence}`, Buffer.of(0));
@@ -60,6 +65,33 @@ export function startupMessage(settings: Iterable<readonly [string, string]>): B
 /** CancelRequest from a BackendKeyData body (process id and key as the server sent them, whatever the key's length). */
 export function cancelRequest(key: Buffer): Buffer {
   return Buffer.concat([int32(8 + key.length), int32(80877102), key]);
+}
+
+/** Parse; without `types` the server finds them out. */
+export function parse(name: string, sql: string, types: readonly number[] = []): Buffer {
+  return message('P', name, sql, int16(types.length), ...types.map(int32));
+}
+
+/** Bind of the unnamed portal, with text parameters and text results. */
+export function bind(statement: string, values: readonly string[] = []): Buffer {
+  const texts = values.map((value) => Buffer.from(value));
+  const parameters = texts.flatMap((text) => [int32(text.length), text]);
+  return message('B', '', statement, int16(0), int16(values.length), ...parameters, int16(0));
+}
+
+/** Execute of the unnamed portal, to its end. */
+export const execute: Buffer = message('E', '', int32(0));
+
+/** Close of a prepared statement. */
+export function closeStatement(name: string): Buffer {
+  return message('C', Buffer.from('S'), name);
+}
+
+export const sync: Buffer = message('S');
+
+/** ParameterStatus; name and value as bytes in Latin-1. */
+export function parameterStatus(name: string, value: string): Buffer {
+  return message('S', Buffer.from(`${name}\0${value}\0`, 'latin1'));
 }
 
 export const terminate: Buffer = message('X');

@@ -33,7 +33,12 @@ export class MessageScanner {
   /** Follows the next bytes. Throws `Refused` where a length is impossible; the connection must not be used further. */
   scan(chunk: Buffer): void {
     let at = 0;
-    while (at < chunk.length) at = this.#bodyLeft > 0 ? this.#passBody(chunk, at) : this.#passHeader(chunk, at);
+    while (at < chunk.length) at = this.step(chunk, at);
+  }
+
+  /** As `scan`, from `at` to the end of a header or of a body at most; returns where it stopped. */
+  step(chunk: Buffer, at: number): number {
+    return this.#bodyLeft > 0 ? this.#passBody(chunk, at) : this.#passHeader(chunk, at);
   }
 
   #passBody(chunk: Buffer, at: number): number {

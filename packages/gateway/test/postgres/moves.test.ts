@@ -1,0 +1,244 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { bind, cancelRequest, execute, message, parse, sync } from '../../src/postgres/wire/messages.js';
+import { login32 } from './raw-login.js';
+import { admin, connected, type House, openHouse, PASSWORDS, rawClient, until } from './support.js';
+
+let house: House;
+let alpha: number;
+beforeAll(async () => {
+  house = await openHouse();
+  alpha = (await house.door('alpha')).port;
+});
+afterAll(() => house.close());
+afterEach(async () => {
+  house.front.closeSessions(Object.keys(PASSWORDS), []);
+  await until(() => house.front.sessions === 0, 'no session is left');
+});
+
+/** Restarts the real server under all sessions; what is asked meanwhile is in `meanwhile`. */
+async function restart(late: 'abort' | 'close' = 'abort', meanwhile = async () => {}, seconds = 10) {
+  const { front, postgres, config } = house;
+  const held = await front.hold(seconds, late);
+  await postgres.stop('fast');
+  await meanwhile();
+  await postgres.start();
+  const { kept, closed } = await front.resume(config);
+  return { held: held.held, kept, closed: { ...held.closed, ...closed } };
+}
+
+const one = async (client: pg.Client, sql: string, values?: unknown[]) =>
+  Object.values((await client.query(sql, values)).rows[0] as object)[0] as unknown;
+
+const pid = (client: pg.Client) => one(client, 'SELECT pg_backend_pid()');
+
+describe('a restart of the server under its sessions', () => {
+  test('is not noticed but by the process id, and queries wait meanwhile', async () => {
+    const client = await connected(alpha);
+    const before = await pid(client);
+    let waiting: Promise<unknown> | undefined;
+    expect(
+      await restart('abort', async () => {
+        waiting = one(client, 'SELECT 41 + 1');
+      }),
+    ).toEqual({ held: 1, kept: 1, closed: {} });
+    expect(await waiting).toBe(42);
+    expect(await pid(client)).not.toBe(before);
+    expect(client.errors).toEqual([]);
+  });
+
+  test('lets a login wait that comes meanwhile', async () => {
+    let late: Promise<pg.Client> | undefined;
+    await restart('abort', async () => {
+      late = connected(alpha);
+      await until(() => house.front.sessions === 0, 'it waits');
+    });
+    expect(await one(await late!, 'SELECT 1')).toBe(1);
+  });
+
+  test('keeps settings, also those from the start, their RESET values and custom ones', async () => {
+    const client = await connected(alpha, 'app_rw_alpha', { options: '-c work_mem=5MB -c app.start=early' });
+    await client.query(`SET work_mem = '9MB'; SET DateStyle = 'German'; SET TimeZone = 'Asia/Tokyo';
+      SET search_path = "we ird", public; SET statement_timeout = '77s'; SET default_transaction_read_only = on;
+      SET default_transaction_isolation = 'serializable'; SET app.tenant_id = 'tenant 7'; SET "Other"."x" = ' y''"'`);
+    await client.query(`SELECT set_config('app.by_function', 'yes', false)`);
+    const all = `SELECT json_build_object('a', current_setting('work_mem'), 'b', current_setting('DateStyle'),
+      'c', current_setting('TimeZone'), 'd', current_setting('search_path'), 'e', current_setting('statement_timeout'),
+      'f', current_setting('default_transaction_read_only'), 'g', current_setting('default_transaction_isolation'),
+      'h', current_setting('app.tenant_id'), 'i', current_setting('other.x'), 'j', current_setting('app.by_function'),
+      'k', current_setting('app.start'), 'l', current_setting('application_name'))`;
+    const before = await one(client, all);
+    expect(await restart()).toMatchObject({ kept: 1 });
+    expect(await one(client, all)).toEqual(before);
+    await client.query('RESET work_mem');
+    expect(await one(client, 'SHOW work_mem')).toBe('5MB');
+    expect(await one(client, `SELECT source FROM pg_settings WHERE name = 'lock_timeout'`)).toBe('default');
+  });
+
+  test('keeps the role', async () => {
+    const boss = await admin(house.postgres);
+    await boss.query(`CREATE ROLE clerk; GRANT clerk TO app_rw_alpha`);
+    await boss.end();
+    const client = await connected(alpha);
+    await client.query('SET ROLE clerk');
+    expect(await restart()).toMatchObject({ kept: 1 });
+    expect(await one(client, 'SELECT current_user')).toBe('clerk');
+    await client.query('RESET ROLE');
+    expect(await one(client, 'SELECT current_user')).toBe('app_rw_alpha');
+  });
+
+  test('keeps prepared statements, by name and by SQL', async () => {
+    const client = await connected(alpha);
+    const named = { name: 'na"me ü', text: `SELECT $1::int + 1 AS n, 'ü;'''` };
+    await client.query({ ...named, values: [1] });
+    await client.query(`PREPARE by_sql (int) AS SELECT $1 * 2`);
+    await restart();
+    expect((await client.query({ ...named, values: [7] })).rows[0].n).toBe(8);
+    expect(await one(client, 'EXECUTE by_sql(21)')).toBe(42);
+  });
+
+  test('keeps lastval(), for every role', async () => {
+    const client = await connected(alpha);
+    await client.query('CREATE TABLE counted (id serial)');
+    await client.query('INSERT INTO counted SELECT FROM generate_series(1, 5)');
+    for (let i = 0; i < 2; i++) {
+      expect(await restart()).toMatchObject({ kept: 1 });
+      expect(await one(client, 'SELECT lastval()')).toBe('5');
+    }
+    await client.query('DROP TABLE counted');
+  });
+
+  test('keeps LISTEN, and loses no notification of before, meanwhile and after', async () => {
+    const [listener, sender] = [await connected(alpha), await connected(alpha)];
+    const heard: string[] = [];
+    listener.on('notification', ({ channel, payload }) => heard.push(`${channel}:${payload}`));
+    await listener.query('LISTEN "News ""ü"""');
+    const send = (n: number) => sender.query(`SELECT pg_notify('News "ü"', $1)`, [String(n)]);
+    for (const n of [0, 1, 2]) await send(n);
+    const later: Promise<unknown>[] = [];
+    await restart('abort', async () => {
+      later.push(send(3).then(() => send(4)));
+    });
+    await Promise.all(later);
+    await send(5);
+    await until(() => heard.length >= 6, 'all are heard');
+    expect(heard).toEqual([0, 1, 2, 3, 4, 5].map((n) => `News "ü":${n}`));
+  });
+
+  test('keeps the encoding of the client', async () => {
+    const client = await connected(alpha);
+    await client.query(`SET client_encoding TO 'LATIN1'`);
+    await client.query({ name: 'umlaut', text: `SELECT encode(convert_to('\u00e4', 'UTF8'), 'hex')` });
+    const before = await one(client, 'EXECUTE umlaut');
+    expect(await restart()).toMatchObject({ kept: 1 });
+    expect(await one(client, 'SHOW client_encoding')).toBe('LATIN1');
+    expect(await one(client, 'EXECUTE umlaut')).toBe(before);
+  });
+
+  test('keeps a pipelining client, with every answer once and in order', async () => {
+    const client = await login32(alpha);
+    // All at once, and answered one after the other.
+    const numbers = Array.from({ length: 300 }, (_, i) => `<${i}>`);
+    client.socket.write(Buffer.concat(numbers.map((n) => message('Q', `SELECT '${n}', pg_sleep(0.001)`))));
+    expect(await restart()).toMatchObject({ kept: 1 });
+    await until(() => client.received().includes('<299>'), 'all is answered');
+    expect(client.received().toString('latin1').match(/<\d+>/g)).toEqual(numbers);
+    client.socket.destroy();
+  });
+
+  test('keeps the unnamed statement, and what the client has said of its next message', async () => {
+    const client = await login32(alpha);
+    client.socket.write(Buffer.concat([parse('', `SELECT '<kept>'`), sync]));
+    await until(
+      () => client.received().includes(Buffer.concat([message('1'), message('Z', Buffer.from('I'))])),
+      'it is made',
+    );
+    const next = Buffer.concat([bind(''), execute, sync]);
+    await restart('abort', async () => {
+      client.socket.write(next.subarray(0, 3));
+    });
+    client.socket.write(next.subarray(3));
+    await until(() => client.received().includes('<kept>'), 'it is answered');
+    client.socket.destroy();
+  });
+
+  test('waits for the rest of a message that was forwarded half', async () => {
+    const client = await login32(alpha);
+    const question = message('Q', `SELECT '<whole>'`);
+    client.socket.write(question.subarray(0, 9));
+    await until(() => house.front.sessions === 1, 'it is in');
+    await sleep(50);
+    const moved = restart();
+    client.socket.write(question.subarray(9));
+    expect(await moved).toMatchObject({ kept: 1 });
+    await until(() => client.received().includes('<whole>'), 'it is answered');
+    client.socket.destroy();
+  });
+
+  test('keeps the key that cancels', async () => {
+    const client = await login32(alpha);
+    await restart();
+    client.query('SELECT pg_sleep(600)');
+    await until(async () => {
+      const cancel = rawClient(alpha);
+      cancel.socket.write(cancelRequest(client.key));
+      await cancel.closed;
+      return client.received().includes('57014');
+    }, 'the query is cancelled');
+    client.socket.destroy();
+  });
+});
+
+describe('what cannot be moved', () => {
+  test.each([
+    ['temporary objects', 'temporary_objects', ['CREATE TEMP TABLE t (n int)']],
+    [
+      'a temporary function',
+      'temporary_objects',
+      [`CREATE FUNCTION pg_temp.f() RETURNS int AS 'SELECT 1' LANGUAGE sql`],
+    ],
+    ['a computed custom setting', 'custom_settings', [`SELECT set_config('app.' || 'x', '1', false)`]],
+  ])('%s: the move is refused, or the session is closed with 57P01 and counted', async (_what, kind, statements) => {
+    const [client, other] = [await connected(alpha), await connected(alpha)];
+    for (const sql of statements) await client.query(sql);
+    await expect(house.front.hold(5, 'abort')).rejects.toThrow(`1 ${kind}`);
+    expect(await one(client, 'SELECT 1')).toBe(1);
+    const before = house.front.counters[`sessions_closed_${kind}`] ?? 0;
+    expect(await restart('close')).toEqual({ held: 1, kept: 1, closed: { [kind]: 1 } });
+    expect(house.front.counters[`sessions_closed_${kind}`]).toBe(before + 1);
+    await until(() => client.errors.length > 0, 'it hears of it');
+    expect(client.errors[0]).toMatchObject({ code: '57P01', severity: 'FATAL' });
+    expect(await one(other, 'SELECT 1')).toBe(1);
+  });
+
+  test('a transaction is waited for', async () => {
+    const client = await connected(alpha);
+    await client.query('BEGIN');
+    const moved = restart();
+    expect(await one(client, 'SELECT 1')).toBe(1);
+    await client.query('COMMIT');
+    expect(await moved).toMatchObject({ kept: 1, closed: {} });
+    expect(await one(client, 'SELECT 1')).toBe(1);
+  });
+
+  test('a transaction that does not end stops the move, and goes on', async () => {
+    const client = await connected(alpha);
+    await client.query('BEGIN; CREATE TABLE kept_open (n int)');
+    await expect(house.front.hold(0.2, 'abort')).rejects.toThrow('1 transaction');
+    await client.query('ROLLBACK');
+    await client.query('BEGIN');
+    expect(await restart('close', undefined, 0.3)).toEqual({ held: 0, kept: 0, closed: { transaction: 1 } });
+    await until(() => client.errors.length > 0, 'it hears of it');
+    expect(client.errors[0]).toMatchObject({ code: '57P01' });
+  });
+});
+
+test('without a word the client is told the new parameters only', async () => {
+  const client = await connected(alpha);
+  const told: unknown[] = [];
+  (client as unknown as { connection: pg.Client }).connection.on('parameterStatus' as 'error', (m) => told.push(m));
+  await restart();
+  expect(await one(client, 'SELECT 1')).toBe(1);
+  expect(told).toEqual([]);
+});
