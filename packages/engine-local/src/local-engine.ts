@@ -51,6 +51,7 @@ import { CONTROL_ID } from './control-database.js';
 import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
+import { MOST_NODES } from './nodes/roles.js';
 import { describeDumps } from './store/dump-origin.js';
 import { storedBackup } from './store/how-far.js';
 import { checkStoredOrigin, describeBackup } from './store/import-origin.js';
@@ -317,8 +318,12 @@ function checkSpec(spec: unknown): ClusterSpec {
     const [issue] = parsed.error.issues;
     throw new EngineError('unsupported', `The specification is refused: ${issue?.path.join('.')}: ${issue?.message}.`);
   }
-  if (parsed.data.nodes !== 1)
-    throw new EngineError('unsupported', 'Clusters of more than one node are not offered on this engine yet.');
+  const { nodes, tenancy } = parsed.data;
+  if (nodes > MOST_NODES || (nodes > 1 && tenancy === 'shared'))
+    throw new EngineError(
+      'unsupported',
+      `A cluster has at most ${MOST_NODES} nodes, and one that several tenants share has one.`,
+    );
   return parsed.data;
 }
 

@@ -320,9 +320,15 @@ export type RecoveryEventType = 'cluster-recovered' | 'cluster-rebuilt';
  */
 export type TroubleEventType = `${'archive' | 'bases' | 'store'}-${'failing' | 'recovered'}`;
 
+/**
+ * Another node becomes the primary, and is it; and of a cluster with standbys: from when on a commit that is acknowledged is on one node only,
+ * and on two again.
+ */
+export type NodeEventType = `failover-${'started' | 'completed'}` | `protection-${'lost' | 'restored'}`;
+
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
-  | { type: RecoveryEventType | TroubleEventType; seq: number; at: string; what: string }
+  | { type: RecoveryEventType | TroubleEventType | NodeEventType; seq: number; at: string; what: string }
 );
 
 export const ENGINE_ERROR_CODES = [

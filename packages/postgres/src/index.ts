@@ -34,6 +34,18 @@ export { cacheDirectory, supportedPlatform } from './release/platform.js';
 export type { Release, ReleaseFamily } from './release/release.js';
 export { ReleaseError, type ReleaseErrorCode } from './release/release-error.js';
 export { systemVersion } from './release/system-install.js';
+export { fenceServer } from './replication/fence.js';
+export { isInRecovery, promote, proveWritable } from './replication/promote.js';
+export { ensureReplicationRole } from './replication/role.js';
+export { dropSlot, listSlots, renewSlot } from './replication/slots.js';
+export { copyStandby, writePasswordFile } from './replication/standby.js';
+export {
+  protectedFrom,
+  type ReplicationStatus,
+  readReplication,
+  type StandbyStatus,
+  synchronousNames,
+} from './replication/status.js';
 export { writeConfiguration } from './server/configuration.js';
 export { connect, databaseSizes } from './server/connection.js';
 export { damageIn } from './server/damage.js';
@@ -43,7 +55,7 @@ export { trimLog } from './server/log-file.js';
 export { pendingSettings } from './server/pending-settings.js';
 export { reload } from './server/reload.js';
 export { settingsFor } from './server/settings.js';
-export type { OsUser, ServerAccess, ServerSpec } from './server/spec.js';
+export type { Following, OsUser, ServerAccess, ServerSpec } from './server/spec.js';
 export { type StartOptions, StartTimeout, startServer } from './server/start.js';
 export { type StopOptions, stopServer } from './server/stop.js';
 export { closedFile, isInUse } from './server/untouched.js';

@@ -75,7 +75,7 @@ export async function temporarySpec(major: string, options: TemporaryOptions = {
     superuser: { name: 'borealis', password: 'superuser-of-a-test' },
     os,
     logFile: join(root, 'log'),
-    settings: { ...settingsFor({ memoryGiB: 1, vcpu: 1, nodes: 1 }), fsync: 'off', ...options.settings },
+    settings: { ...settingsFor({ memoryGiB: 1, vcpu: 1 }), fsync: 'off', ...options.settings },
     ...(options.privateMemoryMiB === undefined ? {} : { privateMemoryMiB: options.privateMemoryMiB }),
     ...(options.archiving ? { walSpool } : {}),
     access: options.access ?? { method: 'peer', gatewayOsUser: userInfo().username, roles: [] },

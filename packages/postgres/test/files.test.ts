@@ -19,7 +19,7 @@ function specOf(major: string, access: ServerSpec['access']): ServerSpec {
     superuser: { name: 'borealis', password: 'x' },
     os: { name: 'someone', uid: process.getuid!() || 4000, gid: 4000 },
     logFile: '/d/log',
-    settings: settingsFor({ memoryGiB: 1, vcpu: 1, nodes: 1 }),
+    settings: settingsFor({ memoryGiB: 1, vcpu: 1 }),
     access,
   };
 }
@@ -68,11 +68,13 @@ describe('settings', () => {
   });
 
   it('grow with the plan and name nothing that a major does not know', () => {
-    const small = settingsFor({ memoryGiB: 1, vcpu: 1, nodes: 1 });
-    const big = settingsFor({ memoryGiB: 16, vcpu: 4, nodes: 3 });
-    for (const name of ['shared_buffers', 'effective_cache_size', 'max_connections', 'max_wal_senders']) {
+    const small = settingsFor({ memoryGiB: 1, vcpu: 1 });
+    const big = settingsFor({ memoryGiB: 16, vcpu: 4 });
+    for (const name of ['shared_buffers', 'effective_cache_size', 'max_connections']) {
       expect(Number.parseInt(big[name]!, 10), name).toBeGreaterThan(Number.parseInt(small[name]!, 10));
     }
+    // A standby of another plan must have as many as its primary.
+    expect(small.max_wal_senders).toBe(big.max_wal_senders);
     expect(serverSettings(specOf('17', peer))).not.toHaveProperty('io_workers');
     expect(serverSettings(specOf('18', peer))).toHaveProperty('io_workers', '1');
   });

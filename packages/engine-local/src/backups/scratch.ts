@@ -28,7 +28,7 @@ export async function withScratch<T>(state: ClusterState, work: (spec: ServerSpe
       superuser: { name: 'borealis', password: randomBytes(24).toString('hex') },
       os: owner ?? null,
       logFile: join(paths.scratch, 'server.log'),
-      settings: { ...settingsFor({ ...record.spec, memoryGiB: 1, nodes: 1 }), ...SCRATCH_SETTINGS },
+      settings: { ...settingsFor({ ...record.spec, memoryGiB: 1 }), ...SCRATCH_SETTINGS },
       access: { method: 'scram' },
       ...(privateMemoryMiB === undefined ? {} : { privateMemoryMiB }),
     });

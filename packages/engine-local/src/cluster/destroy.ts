@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { stopServer } from '@borealis/postgres';
 import { removeScratch } from '../backups/scratch.js';
 import { stopGateway } from '../gateway/process.js';
+import { stopStandbys } from '../nodes/node-servers.js';
 import { forgetBackup } from '../store/store-removals.js';
 import { removeOsUser } from '../system/os-users.js';
 import { findRunningGateway, findRunningServer } from './running.js';
@@ -22,6 +23,7 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
   state.detail = 'Stopping the database';
   const server = await findRunningServer(state.journal);
   if (server) await stopServer(server, { mode: 'immediate', seconds: 10 });
+  await stopStandbys(state, 'immediate');
   await removeScratch(state.journal);
   state.detail = 'Removing the data';
   // Users before files: what still runs as one of them could write again.

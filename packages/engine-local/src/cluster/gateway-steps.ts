@@ -101,6 +101,12 @@ const reloadGateway: Step = {
   },
 };
 
+/** Has the gateway run by the record at once, if there is one; what cannot be done now the steps do later. */
+export async function moveGateway(state: ClusterState): Promise<void> {
+  if (!state.gateway) return;
+  for (const step of [numberConfiguration, reloadGateway]) if (!step.isDone(state)) await step.run(state);
+}
+
 /** Asks a living gateway something. One that stays silent again and again hangs: it is ended, and so started anew. */
 async function askGateway<T>(
   state: ClusterState,

@@ -6,6 +6,9 @@ import type { ClusterState } from './state.js';
 export async function observe(state: ClusterState): Promise<void> {
   if (state.server && !(await isServerAlive(state.server))) {
     state.server = null;
+    state.promoted = false;
+    state.mayStartPrimary = false;
+    state.failoverAt ??= Date.now();
     state.serverRestarts.lost(Date.now());
   }
   if (state.gateway && !(await isAlive(state.gateway))) {

@@ -9,10 +9,15 @@ import { watchBases } from '../copies/base-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
+import { stopStandbys } from '../nodes/node-servers.js';
+import { watchReplication } from '../nodes/replication-watch.js';
+import { watchStandbys } from '../nodes/standby-watch.js';
+import { finishFailover } from '../nodes/take-over.js';
 import { hasStore } from '../store/backup-of.js';
 import { watchDumps } from '../store/dump-watch.js';
 import { watchStore } from '../store/store-watch.js';
 import { watchStoredBases } from '../store/stored-base-watch.js';
+import { Mutex } from '../system/mutex.js';
 import { watchTenants } from '../tenants/tenant-watch.js';
 import type { HomeContext } from './context.js';
 import { destroyEverything } from './destroy.js';
@@ -28,7 +33,7 @@ import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
 import { Wake } from './wake.js';
 
-const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS, ...SPEC_STEPS];
+const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS, finishFailover, ...SPEC_STEPS];
 const TICK = 1000;
 const LONGEST_PAUSE = 15_000;
 const WATCH_END_MS = 5000;
@@ -85,6 +90,12 @@ export class ClusterReconciler {
       configured: false,
       configurationLoaded: false,
       server: null,
+      mayStartPrimary: false,
+      fenced: false,
+      promoted: false,
+      failoverAt: null,
+      failedOverAt: null,
+      configuring: new Mutex(),
       gateway: null,
       gatewaySilences: 0,
       rolesRevision: record.accessInForce,
@@ -112,6 +123,7 @@ export class ClusterReconciler {
     const watchers = [
       ...(isShared(this.state) ? [watchTenants] : []),
       ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
+      ...(isShared(this.state) ? [] : [watchStandbys, watchReplication]),
       ...(hasStore(this.state) ? [watchStore, watchStoredBases] : []),
       ...(this.state.context.options.store ? [watchDumps] : []),
     ];
@@ -160,10 +172,11 @@ export class ClusterReconciler {
     await spool.closeOpenTunnels('gateway stopped');
   }
 
-  /** Stops PostgreSQL with everything written to disk. Only after `stop`. */
+  /** Stops PostgreSQL on all nodes with everything written to disk, the primary first. Only after `stop`. */
   async stopServer(): Promise<void> {
     const server = await findRunningServer(this.state.journal);
     if (server) await stopServer(server, { mode: 'fast', seconds: 60 });
+    await stopStandbys(this.state, 'fast');
   }
 
   private async loop(): Promise<void> {

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Secret } from '@borealis/contract';
 import { z } from 'zod';
 import { traversable } from '../home/home.js';
-import type { ClusterPaths } from '../home/paths.js';
+import { type ClusterPaths, ofNode } from '../home/paths.js';
 import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
 import { Mutex } from '../system/mutex.js';
 import { clusterAccess, clusterSpec } from './schemas.js';
@@ -40,6 +40,24 @@ const changeRecord = z.object({
   from: clusterSpec,
 });
 
+/**
+ * `stale`: its data is of no use and is to be made anew. `following`: it may lack what was acknowledged. `required`: commits wait for it, and
+ * it may still lack older ones. `eligible`: every acknowledged commit is on its disk, so it may be promoted.
+ */
+const standbyRole = z.enum(['stale', 'following', 'required', 'eligible']);
+export type StandbyRole = z.infer<typeof standbyRole>;
+
+const standbyRecord = z.object({ node: z.number().int().min(1), role: standbyRole });
+export type StandbyRecord = z.infer<typeof standbyRecord>;
+
+/** Another node takes over as the primary. */
+const failoverRecord = z.object({
+  /** A sentence for people. */
+  reason: z.string(),
+  begunAt: z.iso.datetime(),
+});
+export type FailoverRecord = z.infer<typeof failoverRecord>;
+
 /** The journal of one cluster: what is wanted, what was allotted, how far access has come. */
 const clusterRecord = z.object({
   format: z.literal(1),
@@ -50,6 +68,13 @@ const clusterRecord = z.object({
   version: z.string(),
   /** Of the primary: grows when another server takes over. */
   generation: z.number().int(),
+  /** The number of the node that takes writes, and the other nodes. */
+  primary: z.number().int().min(1).default(1),
+  standbys: z.array(standbyRecord).default([]),
+  /** The standby that reads go to; null: they go to the primary. */
+  reads: z.number().int().nullable().default(null),
+  /** Null: what the last one left was put in order. */
+  failover: failoverRecord.nullable().default(null),
   /** Null: everything runs as the keeper's own user. */
   osUsers: z.object({ postgres: z.string(), gateway: z.string().nullable() }).nullable(),
   superuserPassword: secret,
@@ -89,10 +114,15 @@ export class ClusterJournal {
   readonly #writes = new Mutex();
 
   private constructor(
-    readonly paths: ClusterPaths,
+    private readonly place: ClusterPaths,
     record: ClusterRecord,
   ) {
     this.#current = record;
+  }
+
+  /** Where everything of the cluster is; the server's paths are those of its present primary. */
+  get paths(): ClusterPaths {
+    return ofNode(this.place, this.#current.primary);
   }
 
   /** The last version that is safe on disk. It is never changed in place. */

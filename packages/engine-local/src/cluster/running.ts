@@ -10,7 +10,7 @@ export async function findRunningGateway({ record, paths }: ClusterJournal): Pro
   return record.gateway && ownUser(name, (user) => findGateway(paths.gatewayLink, user));
 }
 
-/** The cluster's PostgreSQL, whether or not this keeper has met it yet. */
+/** The PostgreSQL of the cluster's primary, whether or not this keeper has met it yet. */
 export async function findRunningServer({ record, paths }: ClusterJournal): Promise<ServerIdentity | null> {
   return ownUser(record.osUsers?.postgres, (os) => findServer({ dataDirectory: paths.data, os }));
 }

@@ -11,17 +11,37 @@ import { restoreCommand } from '../archive/stage.js';
 import { normalMoment } from '../copies/moment.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
 import { POSTGRES_PORT } from '../gateway/config-file.js';
+import type { ClusterPaths } from '../home/paths.js';
+import { isReplicated, nodeName, REPLICATION_ROLE, requiredNodes } from '../nodes/roles.js';
 import { FINISH_SECONDS, hasStore } from '../store/backup-of.js';
 import type { ClusterState } from './state.js';
 
 /** The keeper's own role. It matches no tenant role, so no tunnel leads to it. */
 const SUPERUSER = 'borealis';
 
-/** How PostgreSQL is run for this cluster. Only to be asked for once the release and the users are known. */
+/** How the primary of this cluster is run. Only to be asked for once the release and the users are known. */
 export function serverSpec(state: ClusterState): ServerSpec {
-  if (!state.release) throw new Error('BUG: the release is not known yet');
   const { record, paths } = state.journal;
   const pending = pendingOrigin(record);
+  return {
+    ...nodeSpec(state, paths),
+    ...(pending ? { closedFor: userInfo().username } : {}),
+    ...(pending?.moment || pending?.fromStore || record.rebuild
+      ? {
+          recovery: {
+            restoreCommand: restoreCommand(paths.data, paths.walStage),
+            until: pending?.moment && !state.logEnded ? normalMoment(pending.moment) : null,
+          },
+        }
+      : {}),
+    synchronousWith: requiredNodes(record).map(nodeName),
+  };
+}
+
+/** What all nodes of a cluster are run with, each at its own place. */
+export function nodeSpec(state: ClusterState, paths: ClusterPaths): ServerSpec {
+  if (!state.release) throw new Error('BUG: the release is not known yet');
+  const { record } = state.journal;
   return {
     release: state.release,
     dataDirectory: paths.data,
@@ -35,15 +55,7 @@ export function serverSpec(state: ClusterState): ServerSpec {
       ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}),
       ...(hasStore(state) ? { archive_timeout: `${FINISH_SECONDS}s` } : {}),
     },
-    ...(pending ? { closedFor: userInfo().username } : {}),
-    ...(pending?.moment || pending?.fromStore || record.rebuild
-      ? {
-          recovery: {
-            restoreCommand: restoreCommand(paths.data, paths.walStage),
-            until: pending?.moment && !state.logEnded ? normalMoment(pending.moment) : null,
-          },
-        }
-      : {}),
+    ...(isReplicated(record) ? { replicationRole: REPLICATION_ROLE } : {}),
     ...(isShared(state) ? { privateMemoryMiB: tenantBounds(state).privateMemoryMiB } : {}),
     ...(record.archiveKey ? { walSpool: paths.walSpool } : {}),
     access: state.users?.gateway

@@ -8,7 +8,6 @@ import {
   reload,
   StartTimeout,
   startServer,
-  writeConfiguration,
 } from '@borealis/postgres';
 import { generateArchiveKey, isArchived } from '../archive/archive-of.js';
 import { isAtEndOfLog } from '../copies/left-log.js';
@@ -16,6 +15,9 @@ import { adoptOrigin, copyOrigin } from '../copies/origin-steps.js';
 import { pendingLog, withLog } from '../copies/past.js';
 import { pendingOrigin } from '../copies/pending-origin.js';
 import { traversable } from '../home/home.js';
+import { ensureNodeDirectories } from '../nodes/directories.js';
+import { configurePrimary } from '../nodes/node-spec.js';
+import { fenceOthers, promotePrimary, takeOver } from '../nodes/take-over.js';
 import { noteFailedStart } from '../rebuild/damage-watch.js';
 import { finishRebuild, replaceData } from '../rebuild/rebuild-steps.js';
 import { ensureDirectory } from '../system/files.js';
@@ -69,12 +71,7 @@ const makeDirectories: Step = {
     const { paths } = state.journal;
     const { postgres, gateway } = state.users ?? {};
     await ensureDirectory(paths.directory, traversable());
-    await ensureDirectory(paths.postgres, 0o700, postgres);
-    await ensureDirectory(paths.run, traversable());
-    // Sockets inherit the directory's group, and so the gateway's user may connect and nobody else.
-    if (postgres && gateway)
-      await ensureDirectory(paths.socketDirectory, 0o2750, { uid: postgres.uid, gid: gateway.gid });
-    else await ensureDirectory(paths.socketDirectory, 0o700, postgres);
+    await ensureNodeDirectories(state, paths);
     if (state.journal.record.archiveKey) {
       await ensureDirectory(paths.walSpool, 0o700, postgres);
       await ensureDirectory(paths.archive, 0o700);
@@ -107,7 +104,7 @@ const configure: Step = {
   detail: 'Writing the configuration of PostgreSQL',
   isDone: (state) => state.configured,
   async run(state) {
-    if (await writeConfiguration(serverSpec(state))) state.configurationLoaded = false;
+    if (await configurePrimary(state)) state.configurationLoaded = false;
     state.configured = true;
   },
 };
@@ -174,7 +171,7 @@ const applyAccessToPostgres: Step = {
     const { record } = state.journal;
     const access = record.access!;
     const spec = serverSpec(state);
-    if (await writeConfiguration(spec)) state.configurationLoaded = false;
+    if (await configurePrimary(state)) state.configurationLoaded = false;
     if (!state.configurationLoaded) await loadConfiguration.run(state);
     if (Date.now() >= state.sweepDueAt) {
       state.applied.clear();
@@ -193,11 +190,14 @@ export const SERVER_STEPS: readonly Step[] = [
   makeUsers,
   makeArchiveKey,
   makeDirectories,
+  takeOver,
+  fenceOthers,
   copyOrigin,
   replaceData,
   makeDataDirectory,
   configure,
   startPostgres,
+  promotePrimary,
   finishRebuild,
   loadConfiguration,
   adoptOrigin,

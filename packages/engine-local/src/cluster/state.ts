@@ -4,6 +4,7 @@ import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
 import type { StoredDumps } from '../store/dump-watch.js';
 import type { StoredBase } from '../store/stored-bases.js';
+import type { Mutex } from '../system/mutex.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
 import type { HomeContext } from './context.js';
 import type { ClusterJournal } from './record.js';
@@ -41,6 +42,16 @@ export interface ClusterState {
   /** True when the running server runs by its files, as far as this keeper has seen. */
   configurationLoaded: boolean;
   server: ServerIdentity | null;
+  /** True: no standby takes over from the primary that does not run; it is started instead. */
+  mayStartPrimary: boolean;
+  /** True when no process of a replaced primary is left, as this keeper has seen; and when the primary takes writes. */
+  fenced: boolean;
+  promoted: boolean;
+  /** When the primary was found lost, and when the next one took its place, in milliseconds since 1970. */
+  failoverAt: number | null;
+  failedOverAt: number | null;
+  /** Writing of the servers' files, one at a time. */
+  readonly configuring: Mutex;
   gateway: ProcessIdentity | null;
   /** How often in a row the living gateway did not answer. */
   gatewaySilences: number;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { clusterHosts, type GatewayConfigInput } from '@borealis/contract';
 import type { ClusterRecord, GatewayRecord } from '../cluster/record.js';
-import type { ClusterPaths } from '../home/paths.js';
+import { type ClusterPaths, ofNode } from '../home/paths.js';
 import { type Ownership, writeFileAtomic } from '../system/files.js';
 import { TENANT_SHARE } from './tenant-share.js';
 
@@ -38,7 +38,10 @@ function gatewayConfigOf(record: ClusterRecord, gateway: GatewayRecord, paths: C
     hosts: clusterHosts(record.id),
     generation: record.generation,
     primary: { socketDirectory: paths.socketDirectory, port: POSTGRES_PORT },
-    replica: null,
+    replica:
+      record.reads === null
+        ? null
+        : { socketDirectory: ofNode(paths, record.reads).socketDirectory, port: POSTGRES_PORT },
     backendAuth: record.osUsers?.gateway
       ? { method: 'peer' }
       : { method: 'scram', password: record.backendPassword.reveal() },

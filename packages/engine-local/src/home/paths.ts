@@ -26,7 +26,7 @@ export function keeperSocket(home: string): string {
 export interface ClusterPaths {
   directory: string;
   record: string;
-  /** Belongs to the PostgreSQL user, closed to others. */
+  /** Of the primary's server, as are `data`, `postgresLog` and `socketDirectory`. Belongs to the PostgreSQL user, closed to others. */
   postgres: string;
   data: string;
   postgresLog: string;
@@ -89,6 +89,21 @@ export function homePaths(home: string): HomePaths {
     clusters: join(root, 'clusters'),
     storeRemovals: join(root, 'store-removals'),
     cluster: (id) => clusterPaths(join(root, 'clusters', id), join(run, id)),
+  };
+}
+
+/**
+ * The paths of a cluster whose primary is that node: the server's own are those of the node. The first one's are where the only
+ * server of a cluster always was.
+ */
+export function ofNode(paths: ClusterPaths, node: number): ClusterPaths {
+  const postgres = join(paths.directory, node === 1 ? 'postgres' : `node${node}`);
+  return {
+    ...paths,
+    postgres,
+    data: join(postgres, 'data'),
+    postgresLog: join(postgres, 'server.log'),
+    socketDirectory: join(paths.run, node === 1 ? 'pg' : `p${node}`),
   };
 }
 

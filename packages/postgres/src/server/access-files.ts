@@ -4,15 +4,22 @@ const MAP = 'tenant';
 const KEEPER_MAP = 'keeper';
 
 /**
- * pg_hba.conf: the superuser by password, tenants' roles by peer or password, all else refused. From major 16 on a
+ * pg_hba.conf: the superuser and standbys by password, tenants' roles by peer or password, all else refused. From major 16 on a
  * pattern names the tenants' roles; before, each role must be named.
  */
 export function hostBasedAccess(spec: ServerSpec): string {
   if (spec.closedFor !== undefined)
     return [`local all ${spec.superuser.name} peer map=${KEEPER_MAP}`, 'local all all reject', ''].join('\n');
-  return [`local all ${spec.superuser.name} scram-sha-256`, ...tenantRules(spec), 'local all all reject', ''].join(
-    '\n',
-  );
+  const superuser = `local all ${spec.superuser.name} scram-sha-256`;
+  return [superuser, ...standbyRules(spec), ...tenantRules(spec), REFUSAL, ''].join('\n');
+}
+
+const REFUSAL = 'local all all reject';
+
+/** A standby's role is let in to be fed, and to no database. */
+function standbyRules({ replicationRole }: ServerSpec): string[] {
+  if (replicationRole === undefined) return [];
+  return [`local replication ${replicationRole} scram-sha-256`, `local all ${replicationRole} reject`];
 }
 
 function tenantRules(spec: ServerSpec): string[] {

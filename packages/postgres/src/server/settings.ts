@@ -1,10 +1,11 @@
 import { majorOf } from '../release/offers.js';
+import { replicationSettings } from '../replication/settings.js';
 import { clusterName } from './cluster-processes.js';
 import type { ServerSpec } from './spec.js';
 import { archiveSettings } from './wal-archiving.js';
 
 /** Memory, connections and workers that fit a plan; pages are only used once data fills them, so idle servers stay small. */
-export function settingsFor(plan: { memoryGiB: number; vcpu: number; nodes: number }): Record<string, string> {
+export function settingsFor(plan: { memoryGiB: number; vcpu: number }): Record<string, string> {
   const { memoryGiB, vcpu } = plan;
   // The smallest plan is kept dense: what an idle server touches grows with buffers, connections and workers.
   const smallest = memoryGiB <= 1;
@@ -20,9 +21,10 @@ export function settingsFor(plan: { memoryGiB: number; vcpu: number; nodes: numb
     max_parallel_workers: String(Math.max(1, vcpu)),
     max_parallel_workers_per_gather: String(Math.min(2, Math.max(0, vcpu - 1))),
     autovacuum_max_workers: smallest ? '2' : '3',
-    // Each node is fed by one sender; the rest is for copies and upgrades under way.
-    max_wal_senders: String(4 + 2 * plan.nodes),
-    max_replication_slots: String(4 + 2 * plan.nodes),
+    // Two for each of the most nodes that a plan has, the rest for copies and upgrades under way. The same for every plan: nodes may come and
+    // go while the server runs, and a standby must have as many as its primary.
+    max_wal_senders: '10',
+    max_replication_slots: '10',
     io_method: smallest ? 'sync' : 'worker',
     io_workers: String(Math.min(3, Math.max(1, vcpu))),
     io_max_concurrency: '16',
@@ -53,6 +55,7 @@ function fixedSettings(spec: ServerSpec): Record<string, string> {
     // A prepared transaction would outlive its session, and so its role and a restriction of its database.
     max_prepared_transactions: '0',
     ...archiveSettings(spec),
+    ...replicationSettings(spec),
   };
 }
 

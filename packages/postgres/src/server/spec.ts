@@ -27,6 +27,17 @@ export interface Recovery {
   until: string | null;
 }
 
+/** The server that a standby takes its log from, over that server's Unix socket. */
+export interface Following {
+  socketDirectory: string;
+  port: number;
+  /** A role that may feed standbys, and the file in libpq's form that has its password. */
+  role: string;
+  passwordFile: string;
+  /** Lower-case letters and digits: what this standby calls itself, and the name of its slot. */
+  name: string;
+}
+
 /** One PostgreSQL server: everything needed to make, start and find it. */
 export interface ServerSpec {
   release: Release;
@@ -56,6 +67,12 @@ export interface ServerSpec {
    * is archived. A running server begins or ends archiving with its next start.
    */
   walSpool?: string;
+  /** The role that standbys of this server log in as. Left out: it feeds none. */
+  replicationRole?: string;
+  /** Names of standbys: a commit is acknowledged when it is on the disks of all of them. */
+  synchronousWith?: readonly string[];
+  /** Set for a standby. A server that was promoted takes no notice of it. */
+  follows?: Following;
 }
 
 // `all` would be everybody in pg_hba.conf, and names with pg_ are PostgreSQL's own.
@@ -68,6 +85,7 @@ export const TENANT_ROLE_PATTERN = '^(app|p|di)_(rw|ro)_[a-z0-9_]+$';
 export function checkSpec(spec: ServerSpec): void {
   checkOsUser(spec.os);
   const { name } = spec.superuser;
+  checkReplication(spec);
   if (!SUPERUSER_NAME.test(name) || new RegExp(TENANT_ROLE_PATTERN).test(name)) {
     throw new Error(`"${name}" cannot be the superuser's name: use lower-case letters, digits and underscores.`);
   }
@@ -77,6 +95,13 @@ export function checkSpec(spec: ServerSpec): void {
       `The socket directory "${spec.socketDirectory}" is too long: a socket's path has at most 107 bytes.`,
     );
   }
+}
+
+function checkReplication({ replicationRole, synchronousWith = [], follows }: ServerSpec): void {
+  const role = replicationRole ?? follows?.role;
+  if (role !== undefined && !SUPERUSER_NAME.test(role)) throw new Error(`"${role}" cannot be the name of a role.`);
+  const wrong = [...synchronousWith, ...(follows ? [follows.name] : [])].find((name) => !/^[a-z][a-z0-9]*$/.test(name));
+  if (wrong !== undefined) throw new Error(`"${wrong}" cannot be the name of a standby.`);
 }
 
 function checkOsUser(os: OsUser | null): void {

@@ -101,6 +101,11 @@ function describe(event: EngineEvent) {
       const attributes = { client_address: event.address };
       return { type: event.type satisfies ClusterEventType, attributes, at, dedupKey: unique(key, event) };
     }
+    case 'failover-started':
+    case 'failover-completed': {
+      const type: EventType = `db-${event.type}`;
+      return { type, attributes: { what: event.what }, at, dedupKey: unique(key, event) };
+    }
     default:
       return { type: event.type, attributes: { what: event.what }, at, dedupKey: unique(key, event) };
   }

@@ -1,0 +1,130 @@
+import { connect, fenceServer, findServer, isInRecovery, promote, proveWritable } from '@borealis/postgres';
+import { moveGateway } from '../cluster/gateway-steps.js';
+import { findRunningServer } from '../cluster/running.js';
+import { nodeSpec, serverSpec } from '../cluster/server-spec.js';
+import type { ClusterState } from '../cluster/state.js';
+import type { Step } from '../cluster/step.js';
+import { announceNodes } from './announce.js';
+import { completeArchive } from './archive-completion.js';
+import { pathsOf } from './node-spec.js';
+import { isReplicated, nodeName, nodesWith, roleOf } from './roles.js';
+
+const PROMOTE_SECONDS = 60;
+
+/**
+ * When the primary is gone and a standby that has everything runs, that one becomes the primary in the record, before anything else. A primary
+ * that is still there, or whose standbys are down, too, is started again instead.
+ */
+export const takeOver: Step = {
+  phase: 'recovering',
+  detail: 'Looking for the node that takes writes',
+  isDone: (state) =>
+    state.server !== null || state.mayStartPrimary || nodesWith(state.journal.record, 'eligible').length === 0,
+  async run(state) {
+    const { record } = state.journal;
+    const heir = (await findRunningServer(state.journal)) ? null : await findHeir(state);
+    if (heir === null || record.rebuild) state.mayStartPrimary = true;
+    else await makePrimary(state, heir, `The primary, ${nodeName(record.primary)}, is gone.`);
+  },
+};
+
+/** A standby that may be promoted, runs and answers. */
+async function findHeir(state: ClusterState): Promise<number | null> {
+  for (const node of nodesWith(state.journal.record, 'eligible')) {
+    const spec = nodeSpec(state, pathsOf(state, node));
+    if (!(await findServer(spec))) continue;
+    const client = await connect(spec).catch(() => null);
+    const answers = await client?.query('select 1').catch(() => null);
+    await client?.end().catch(() => undefined);
+    if (answers) return node;
+  }
+  return null;
+}
+
+/**
+ * Notes that the node is the primary from now on, and that the one before is of no use until its data is made anew. Throws when the node may not
+ * be promoted any more. The steps after it do what follows from the record, also after a crash.
+ */
+export async function makePrimary(state: ClusterState, node: number, reason: string): Promise<void> {
+  const { journal } = state;
+  state.failoverAt ??= Date.now();
+  await announceNodes(state, 'failover-started', `${reason} ${nodeName(node)} takes over.`);
+  await journal.update((record) => {
+    if (roleOf(record, node) !== 'eligible')
+      throw new Error(`The node ${nodeName(node)} may not be promoted any more.`);
+    const others = record.standbys.filter((standby) => standby.node !== node);
+    return {
+      primary: node,
+      generation: record.generation + 1,
+      reads: null,
+      failover: { reason, begunAt: new Date().toISOString() },
+      standbys: [
+        { node: record.primary, role: 'stale' as const },
+        ...others.map((standby) => (standby.role === 'stale' ? standby : { ...standby, role: 'following' as const })),
+      ],
+    };
+  });
+  state.server = null;
+  state.promoted = false;
+  state.fenced = false;
+  state.mayStartPrimary = true;
+  state.configured = false;
+}
+
+/** No process of a node that is not the primary any more is left when one is promoted. */
+export const fenceOthers: Step = {
+  phase: 'recovering',
+  detail: 'Ending the servers that were replaced',
+  isDone: (state) => state.fenced || !isReplicated(state.journal.record),
+  async run(state) {
+    for (const node of nodesWith(state.journal.record, 'stale')) await fenceServer(pathsOf(state, node).data);
+    state.fenced = true;
+  },
+};
+
+/** The node that the record names takes writes, and the gateway sends them to it at once. */
+export const promotePrimary: Step = {
+  phase: 'starting',
+  detail: 'Making the node the one that takes writes',
+  isDone: (state) => state.promoted || !isReplicated(state.journal.record),
+  async run(state) {
+    const client = await connect(serverSpec(state));
+    try {
+      if (await isInRecovery(client)) await promote(client, PROMOTE_SECONDS);
+      if (state.journal.record.failover) await proveWritable(client);
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+    state.promoted = true;
+    if (!state.journal.record.failover) return;
+    state.applied.clear();
+    state.rolesRevision = -1;
+    // Its files may still be those of a standby.
+    state.configurationLoaded = false;
+    await moveGateway(state).catch((error: unknown) => {
+      state.context.log.warn({ cluster: state.journal.record.id, err: error }, 'the gateway is moved later');
+    });
+    state.failedOverAt = Date.now();
+  },
+};
+
+/** The archive has all of the log that was left, and it is told that the failover is over. From then on the old data may go. */
+export const finishFailover: Step = {
+  phase: null,
+  detail: 'Completing the archive after a failover',
+  isDone: (state) => state.journal.record.failover === null,
+  async run(state) {
+    const { record } = state.journal;
+    await completeArchive(state, nodesWith(record, 'stale'));
+    const begun = state.failoverAt ?? Date.parse(record.failover!.begunAt);
+    const milliseconds = (state.failedOverAt ?? Date.now()) - begun;
+    await announceNodes(
+      state,
+      'failover-completed',
+      `${nodeName(record.primary)} takes writes since ${milliseconds} ms after it began to take over.`,
+    );
+    await state.journal.update(() => ({ failover: null }));
+    state.failoverAt = null;
+    state.failedOverAt = null;
+  },
+};
