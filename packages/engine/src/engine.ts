@@ -322,13 +322,31 @@ export type TroubleEventType = `${'archive' | 'bases' | 'store'}-${'failing' | '
 
 /**
  * Another node becomes the primary, and is it; and of a cluster with standbys: from when on a commit that is acknowledged is on one node only,
- * and on two again.
+ * and on two again; its disk, which all nodes share, does not write.
  */
-export type NodeEventType = `failover-${'started' | 'completed'}` | `protection-${'lost' | 'restored'}`;
+export type NodeEventType =
+  | `failover-${'started' | 'completed'}`
+  | `protection-${'lost' | 'restored'}`
+  | 'disk-stalled';
+
+/** What `failover-completed` tells. */
+export interface FailoverOutcome {
+  /** From when the primary was found lost, or was to be replaced, until the next one took writes. */
+  milliseconds: number;
+  /** Sessions that went on, and those that were ended. Null where the gateway did not say. */
+  kept: number | null;
+  closed: number | null;
+}
 
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
-  | { type: RecoveryEventType | TroubleEventType | NodeEventType; seq: number; at: string; what: string }
+  | {
+      type: RecoveryEventType | TroubleEventType | NodeEventType;
+      seq: number;
+      at: string;
+      what: string;
+      outcome?: FailoverOutcome;
+    }
 );
 
 export const ENGINE_ERROR_CODES = [

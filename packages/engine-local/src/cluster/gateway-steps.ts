@@ -1,3 +1,4 @@
+import type { GatewayMoved } from '@borealis/contract';
 import { configDigest, writeGatewayConfig } from '../gateway/config-file.js';
 import { GatewaySilence, requestStatus, sendCommand } from '../gateway/control-client.js';
 import { findGateway, startGateway } from '../gateway/process.js';
@@ -101,10 +102,23 @@ const reloadGateway: Step = {
   },
 };
 
-/** Has the gateway run by the record at once, if there is one; what cannot be done now the steps do later. */
-export async function moveGateway(state: ClusterState): Promise<void> {
-  if (!state.gateway) return;
-  for (const step of [numberConfiguration, reloadGateway]) if (!step.isDone(state)) await step.run(state);
+/**
+ * Has the gateway run by the record at once; gives what became of the sessions. Null where none runs, or where it did already. What fails here
+ * the steps do later.
+ */
+export async function moveGateway(
+  state: ClusterState,
+  ask: (directory: string) => Promise<GatewayMoved>,
+): Promise<GatewayMoved | null> {
+  if (!state.gateway) return null;
+  if (!numberConfiguration.isDone(state)) await numberConfiguration.run(state);
+  if (reloadGateway.isDone(state)) return null;
+  const { record, paths } = state.journal;
+  const gateway = gatewayOf(state)!;
+  await writeGatewayConfig(record, gateway, paths, state.users?.gateway ?? undefined);
+  const moved = await askGateway(state, state.gateway, ask);
+  state.gatewayRevision = moved.revision;
+  return moved;
 }
 
 /** Asks a living gateway something. One that stays silent again and again hangs: it is ended, and so started anew. */

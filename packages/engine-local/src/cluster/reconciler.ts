@@ -10,6 +10,7 @@ import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
 import { stopStandbys } from '../nodes/node-servers.js';
+import { watchPrimary } from '../nodes/primary-watch.js';
 import { watchReplication } from '../nodes/replication-watch.js';
 import { watchStandbys } from '../nodes/standby-watch.js';
 import { finishFailover } from '../nodes/take-over.js';
@@ -94,7 +95,8 @@ export class ClusterReconciler {
       fenced: false,
       promoted: false,
       failoverAt: null,
-      failedOverAt: null,
+      failedOver: null,
+      held: false,
       configuring: new Mutex(),
       gateway: null,
       gatewaySilences: 0,
@@ -123,7 +125,7 @@ export class ClusterReconciler {
     const watchers = [
       ...(isShared(this.state) ? [watchTenants] : []),
       ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
-      ...(isShared(this.state) ? [] : [watchStandbys, watchReplication]),
+      ...(isShared(this.state) ? [] : [watchPrimary, watchStandbys, watchReplication]),
       ...(hasStore(this.state) ? [watchStore, watchStoredBases] : []),
       ...(this.state.context.options.store ? [watchDumps] : []),
     ];

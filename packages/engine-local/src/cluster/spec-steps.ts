@@ -1,4 +1,5 @@
-import { connect, pendingSettings, reload, type ServerSpec, stopServer, writeConfiguration } from '@borealis/postgres';
+import { connect, pendingSettings, reload, type ServerSpec, stopServer } from '@borealis/postgres';
+import { configurePrimary } from '../nodes/node-spec.js';
 import { serverSpec } from './server-spec.js';
 import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
@@ -13,7 +14,7 @@ const runBySpec: Step = {
   async run(state) {
     const { spec } = state.journal.record;
     const server = serverSpec(state);
-    if (await writeConfiguration(server)) state.configurationLoaded = false;
+    if (await configurePrimary(state)) state.configurationLoaded = false;
     if (!state.configurationLoaded) await reload(server);
     state.configurationLoaded = true;
     if ((await pendingSettings(server)).length > 0) return stopToRestart(state, server);
@@ -25,6 +26,8 @@ const runBySpec: Step = {
 async function stopToRestart(state: ClusterState, server: ServerSpec): Promise<void> {
   if (!state.server) return;
   await flush(server);
+  // It comes back: no standby is to take its place.
+  state.mayStartPrimary = true;
   await stopServer(state.server, { mode: 'fast', seconds: STOP_SECONDS });
   state.server = null;
 }

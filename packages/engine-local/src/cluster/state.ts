@@ -1,4 +1,4 @@
-import type { ClusterPhase, EngineError } from '@borealis/engine';
+import type { ClusterPhase, EngineError, FailoverOutcome } from '@borealis/engine';
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
@@ -47,9 +47,12 @@ export interface ClusterState {
   /** True when no process of a replaced primary is left, as this keeper has seen; and when the primary takes writes. */
   fenced: boolean;
   promoted: boolean;
-  /** When the primary was found lost, and when the next one took its place, in milliseconds since 1970. */
+  /** When the primary was found lost, in milliseconds since 1970; null while there is one. */
   failoverAt: number | null;
-  failedOverAt: number | null;
+  /** What is still to be told of a failover that is through. */
+  failedOver: FailoverOutcome | null;
+  /** True while the gateway holds all sessions for a planned one. */
+  held: boolean;
   /** Writing of the servers' files, one at a time. */
   readonly configuring: Mutex;
   gateway: ProcessIdentity | null;

@@ -4,6 +4,7 @@ import { findRunningServer } from '../cluster/running.js';
 import { nodeSpec, serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
+import { reloadGateway, resumeSessions } from '../gateway/control-client.js';
 import { announceNodes } from './announce.js';
 import { completeArchive } from './archive-completion.js';
 import { pathsOf } from './node-spec.js';
@@ -96,15 +97,23 @@ export const promotePrimary: Step = {
       await client.end().catch(() => undefined);
     }
     state.promoted = true;
-    if (!state.journal.record.failover) return;
+    if (!state.journal.record.failover) {
+      state.failoverAt = null;
+      return;
+    }
     state.applied.clear();
     state.rolesRevision = -1;
     // Its files may still be those of a standby.
     state.configurationLoaded = false;
-    await moveGateway(state).catch((error: unknown) => {
+    const moved = await moveGateway(state, state.held ? resumeSessions : reloadGateway).catch((error: unknown) => {
       state.context.log.warn({ cluster: state.journal.record.id, err: error }, 'the gateway is moved later');
+      return null;
     });
-    state.failedOverAt = Date.now();
+    state.held = false;
+    const begun = state.failoverAt ?? Date.parse(state.journal.record.failover.begunAt);
+    const closed = moved && Object.values(moved.closed).reduce((sum, count) => sum + count, 0);
+    state.failoverAt = null;
+    state.failedOver = { milliseconds: Date.now() - begun, kept: moved?.kept ?? null, closed };
   },
 };
 
@@ -116,15 +125,11 @@ export const finishFailover: Step = {
   async run(state) {
     const { record } = state.journal;
     await completeArchive(state, nodesWith(record, 'stale'));
-    const begun = state.failoverAt ?? Date.parse(record.failover!.begunAt);
-    const milliseconds = (state.failedOverAt ?? Date.now()) - begun;
-    await announceNodes(
-      state,
-      'failover-completed',
-      `${nodeName(record.primary)} takes writes since ${milliseconds} ms after it began to take over.`,
-    );
+    const milliseconds = Date.now() - Date.parse(record.failover!.begunAt);
+    const outcome = state.failedOver ?? { milliseconds, kept: null, closed: null };
+    const what = `${nodeName(record.primary)} takes writes.`;
+    await announceNodes(state, 'failover-completed', what, outcome);
     await state.journal.update(() => ({ failover: null }));
-    state.failoverAt = null;
-    state.failedOverAt = null;
+    state.failedOver = null;
   },
 };

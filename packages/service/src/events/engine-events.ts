@@ -104,7 +104,14 @@ function describe(event: EngineEvent) {
     case 'failover-started':
     case 'failover-completed': {
       const type: EventType = `db-${event.type}`;
-      return { type, attributes: { what: event.what }, at, dedupKey: unique(key, event) };
+      const { milliseconds, kept, closed } = event.outcome ?? { kept: null, closed: null };
+      const attributes = {
+        what: event.what,
+        ...(milliseconds !== undefined && { milliseconds }),
+        ...(kept !== null && { sessions_kept: kept }),
+        ...(closed !== null && { sessions_closed: closed }),
+      };
+      return { type, attributes, at, dedupKey: unique(key, event) };
     }
     default:
       return { type: event.type, attributes: { what: event.what }, at, dedupKey: unique(key, event) };
