@@ -16,6 +16,7 @@ import { PlatformClient } from './platform-client.js';
 import { poolCommand } from './pool-command.js';
 import { ensureCredentials } from './secrets.js';
 import { up } from './up.js';
+import { upgradeMinor } from './upgrade-minor.js';
 
 const HELP = `borealis: run Borealis Isolated Postgres on this machine
 
@@ -26,6 +27,10 @@ Usage
   borealis find-change ADDON [--table T] [--kind KIND]… [--since WHEN] [--json]
                                        name the transactions that deleted rows of tables, emptied or dropped them, each with the
                                        moment to restore to; KIND: delete, truncate, drop or update; WHEN: a time with a zone, or 2h
+  borealis upgrade-minor ADDON [--to V] [--wait 10m] [--force] [--json]
+                                       put another minor release of PostgreSQL in place, newer or older, tried on a copy of the data first;
+                                       queries wait for a moment, sessions live on; transactions still open after --wait are closed;
+                                       --force: without the trial
   borealis mail [--json]               show the e-mails that the local platform received, newest first
   borealis tool PROGRAM [--postgres MAJOR] -- ARGS…
                                        run pg_dump, pg_restore or psql, new enough for that major; fetched where apt can
@@ -50,6 +55,7 @@ Examples
   borealis dyno -a my-app -- sh -c 'psql "$DATABASE_URL" -c "select version()"'
   borealis rotate borealis-pg-cubic-12345
   borealis find-change borealis-pg-cubic-12345 --table orders --kind delete --since 3h
+  borealis upgrade-minor borealis-pg-cubic-12345 --to 16.14
   borealis tool pg_dump --postgres 18 -- --format custom --file my.dump "$DATABASE_URL"
   borealis backup fetch borealis-pg-cubic-12345 > my.dump
   borealis doctor --json
@@ -126,6 +132,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   up: runUp,
   dyno: runDynoCommand,
   rotate: runRotate,
+  'upgrade-minor': async (args) => upgradeMinor(runningService, args),
   'find-change': async (args) => findChange(runningService, args),
   mail: runMail,
   tool: runClientTool,

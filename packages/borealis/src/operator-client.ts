@@ -5,6 +5,9 @@ import {
   changeSearch,
   type EventType,
   formatEvent,
+  type MinorUpgrade,
+  type MinorUpgradeRequest,
+  minorUpgrade,
   restoreToken,
 } from '@borealis/contract';
 import { z } from 'zod';
@@ -81,6 +84,11 @@ export class OperatorClient {
   /** Asks once for what took rows away, or how far the search has come; throws a `Failure` with the service's reason. */
   async findChanges(addonId: string, query: ChangeQuery): Promise<ChangeSearch> {
     return changeSearch.parse(await this.#post(`/operator/addons/${addonId}/changes`, query));
+  }
+
+  /** Asks once for another minor release, or how far that has come; throws a `Failure` with the service's reason. */
+  async upgradeMinor(addonId: string, wanted: MinorUpgradeRequest): Promise<MinorUpgrade> {
+    return minorUpgrade.parse(await this.#post(`/operator/addons/${addonId}/minor-upgrade`, wanted));
   }
 
   /** A token with which a new add-on is made from that backup; throws a `Failure` with the service's reason. */

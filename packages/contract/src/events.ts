@@ -30,6 +30,9 @@ export const EVENT_TYPES = [
   'db-backup-completed',
   'db-backup-failed',
   'plan-change-failed',
+  'db-minor-upgrade-started',
+  'db-minor-upgrade-completed',
+  'db-minor-upgrade-failed',
 ] as const;
 
 export const eventType = z.enum(EVENT_TYPES);

@@ -12,3 +12,4 @@ export * from './plans.js';
 export * from './platform-api.js';
 export * from './scram-verifier.js';
 export * from './secret.js';
+export * from './upgrades.js';

@@ -1,6 +1,13 @@
 import { statfs } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { type ChangeQuery, type ChangeSearch, CLUSTER_ID, POSTGRES_MAJORS } from '@borealis/contract';
+import {
+  type ChangeQuery,
+  type ChangeSearch,
+  CLUSTER_ID,
+  type MinorUpgrade,
+  type MinorUpgradeRequest,
+  POSTGRES_MAJORS,
+} from '@borealis/contract';
 import {
   type Capacity,
   type ClusterAccess,
@@ -52,6 +59,7 @@ import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
 import { MOST_NODES } from './nodes/roles.js';
+import { upgradeMinor } from './restart/minor-upgrade.js';
 import { describeDumps } from './store/dump-origin.js';
 import { storedBackup } from './store/how-far.js';
 import { checkStoredOrigin, describeBackup } from './store/import-origin.js';
@@ -207,6 +215,12 @@ export class LocalEngine implements Engine {
 
   async storedDatabase(name: string): Promise<StoredDatabase | null> {
     return describeDumps(this.context, name);
+  }
+
+  async upgradeMinor(id: string, wanted: MinorUpgradeRequest): Promise<MinorUpgrade> {
+    return upgradeMinor(this.known(id).state, wanted).catch((error: unknown) => {
+      throw toEngineError(error);
+    });
   }
 
   async usage(id: string): Promise<Record<string, number>> {

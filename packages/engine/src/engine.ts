@@ -4,6 +4,8 @@ import type {
   CredentialNames,
   GatewayEvent,
   GatewayRole,
+  MinorUpgrade,
+  MinorUpgradeRequest,
   PostgresMajor,
   TunnelUser,
 } from '@borealis/contract';
@@ -79,6 +81,14 @@ export interface Engine {
    * when store, key or backup cannot be used, and says why.
    */
   storedDatabase(name: string): Promise<StoredDatabase | null>;
+
+  /**
+   * Makes the cluster run by another minor release of its major while its sessions are held: queries wait instead of failing. Answers at
+   * once how far it has come: the same call is repeated until it has an end, and one for the same version joins it. A release that does not
+   * start is taken back. Throws `unsupported` for a version that is not offered or of another major, `conflict` for a release that
+   * failed its trial and while something else restarts the server, `not_ready` while the cluster cannot take it.
+   */
+  upgradeMinor(id: string, wanted: MinorUpgradeRequest): Promise<MinorUpgrade>;
 
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
@@ -338,6 +348,22 @@ export interface FailoverOutcome {
   closed: number | null;
 }
 
+/** Another minor release was put in place, or could not be: then `what` says why, and the cluster runs by `from`. */
+export type MinorUpgradeEvent =
+  | { type: 'minor-upgrade-started'; from: string; to: string }
+  | {
+      type: 'minor-upgrade-completed';
+      from: string;
+      to: string;
+      /** Milliseconds; this and `kept` are null where it is not known. */
+      pauseMs: number | null;
+      /** Sessions that live on. */
+      kept: number | null;
+      /** By the kind of what could not be carried over. */
+      closed: Record<string, number>;
+    }
+  | { type: 'minor-upgrade-failed'; from: string; to: string; what: string };
+
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
   | {
@@ -347,6 +373,7 @@ export type EngineEvent = { clusterId: string } & (
       what: string;
       outcome?: FailoverOutcome;
     }
+  | ({ seq: number; at: string } & MinorUpgradeEvent)
 );
 
 export const ENGINE_ERROR_CODES = [

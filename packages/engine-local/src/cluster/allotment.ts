@@ -53,6 +53,8 @@ export function basicRecord(
     change: null,
     changeFailure: null,
     rebuild: null,
+    next: null,
+    lastRestart: null,
     gateway: null,
     access: null,
     accessInForce: 0,

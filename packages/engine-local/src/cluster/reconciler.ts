@@ -14,6 +14,8 @@ import { watchPrimary } from '../nodes/primary-watch.js';
 import { watchReplication } from '../nodes/replication-watch.js';
 import { watchStandbys } from '../nodes/standby-watch.js';
 import { finishFailover } from '../nodes/take-over.js';
+import { newRestartState } from '../restart/restart-state.js';
+import { restartServer } from '../restart/restart-steps.js';
 import { hasStore } from '../store/backup-of.js';
 import { watchDumps } from '../store/dump-watch.js';
 import { watchStore } from '../store/store-watch.js';
@@ -34,7 +36,7 @@ import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
 import { Wake } from './wake.js';
 
-const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS, finishFailover, ...SPEC_STEPS];
+const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS, finishFailover, ...SPEC_STEPS, restartServer];
 const TICK = 1000;
 const LONGEST_PAUSE = 15_000;
 const WATCH_END_MS = 5000;
@@ -108,6 +110,7 @@ export class ClusterReconciler {
       storedUpTo: null,
       storedBases: null,
       storedDumps: new Map(),
+      restart: newRestartState(),
       serverRestarts: new Restarts(),
       gatewayRestarts: new Restarts(),
     };

@@ -4,6 +4,7 @@ import { Secret } from '@borealis/contract';
 import { z } from 'zod';
 import { traversable } from '../home/home.js';
 import { type ClusterPaths, ofNode } from '../home/paths.js';
+import { plannedRestart, restartOutcome } from '../restart/restart-record.js';
 import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
 import { Mutex } from '../system/mutex.js';
 import { clusterAccess, clusterSpec } from './schemas.js';
@@ -98,6 +99,10 @@ const clusterRecord = z.object({
   changeFailure: z.string().nullable().default(null),
   /** Null: its data is what it should be, as far as is known. */
   rebuild: rebuildRecord.nullable().default(null),
+  /** Null: the server runs by `version` and `spec`, as far as is known. */
+  next: plannedRestart.nullable().default(null),
+  /** What came of the last planned restart. */
+  lastRestart: restartOutcome.nullable().default(null),
   /** Null: no tunnel leads to this cluster. */
   gateway: gatewayRecord.nullable(),
   access: clusterAccess.nullable(),

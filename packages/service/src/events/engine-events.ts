@@ -1,5 +1,5 @@
 import type { EventType, PrincipalKind } from '@borealis/contract';
-import type { Engine, EngineEvent } from '@borealis/engine';
+import type { Engine, EngineEvent, MinorUpgradeEvent } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import { bumpRevision } from '../access/revision.js';
 import type { ControlDatabase, Transaction } from '../database.js';
@@ -113,9 +113,33 @@ function describe(event: EngineEvent) {
       };
       return { type, attributes, at, dedupKey: unique(key, event) };
     }
+    case 'minor-upgrade-started':
+    case 'minor-upgrade-completed':
+    case 'minor-upgrade-failed':
+      return {
+        type: `db-${event.type}` as const,
+        attributes: describeUpgrade(event),
+        at,
+        dedupKey: unique(key, event),
+      };
     default:
       return { type: event.type, attributes: { what: event.what }, at, dedupKey: unique(key, event) };
   }
+}
+
+function describeUpgrade(event: MinorUpgradeEvent): Record<string, string | number> {
+  const versions = { from_version: event.from, to_version: event.to };
+  if (event.type === 'minor-upgrade-failed') return { ...versions, reason: event.what };
+  if (event.type === 'minor-upgrade-started') return versions;
+  const closed = Object.entries(event.closed);
+  const kinds = closed.map(([kind, count]) => `${kind}:${count}`).join(',');
+  return {
+    ...versions,
+    ...(event.pauseMs === null ? {} : { pause_ms: event.pauseMs }),
+    ...(event.kept === null ? {} : { sessions_kept: event.kept }),
+    sessions_closed: closed.reduce((sum, [, count]) => sum + count, 0),
+    ...(kinds === '' ? {} : { closed_by_kind: kinds }),
+  };
 }
 
 // Sequence numbers count up within one file of one process only; with the time they are as good as unique.

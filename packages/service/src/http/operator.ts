@@ -13,10 +13,12 @@ import type { ChangeFinder } from '../restore/change-finder.js';
 import { findBackup } from '../restore/find-backup.js';
 import { issueImportToken } from '../restore/restore-tokens.js';
 import type { RotationRequests } from '../rotation/requests.js';
+import type { MinorUpgrades } from '../upgrades/minor-upgrades.js';
 import { bearerToken, sameSecret } from './authorization.js';
 import { operatorBackupRoutes } from './backup-routes.js';
 import { changeRoutes } from './change-routes.js';
 import { errorHandler } from './error-handler.js';
+import { upgradeRoutes } from './upgrade-routes.js';
 
 const addon = z.object({
   id: z.string(),
@@ -67,15 +69,16 @@ interface Parts {
   events: EventReader;
   metrics: Metrics;
   changes: ChangeFinder;
+  upgrades: MinorUpgrades;
 }
 
 const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import and finds what took rows away. */
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import, finds what took rows away and puts other minor releases in place. */
 export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
-  const { db, engine, token, strands, rotations, backups, overview, events, metrics, changes } = parts;
+  const { db, engine, token, strands, rotations, backups, overview, events, metrics, changes, upgrades } = parts;
   return async (app) => {
     app.setErrorHandler(errorHandler(({ message }) => ({ message })));
     app.addHook('onRequest', async (request) => {
@@ -131,6 +134,7 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
       ({ query }) => events.read(query.after ?? null, query.wait),
     );
     await app.register(changeRoutes(changes));
+    await app.register(upgradeRoutes(upgrades));
     app.get('/metrics', { schema: { tags, response: { 200: z.string(), ...refusals } } }, async (_request, reply) =>
       reply.type(metrics.contentType).send(await metrics.text()),
     );

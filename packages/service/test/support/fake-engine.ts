@@ -1,6 +1,12 @@
 import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import { type ChangeQuery, type ChangeSearch, parseVerifier } from '@borealis/contract';
+import {
+  type ChangeQuery,
+  type ChangeSearch,
+  type MinorUpgrade,
+  type MinorUpgradeRequest,
+  parseVerifier,
+} from '@borealis/contract';
 import {
   type ClusterAccess,
   type ClusterOrigin,
@@ -196,6 +202,16 @@ export class FakeEngine implements Engine {
     await this.before('findChanges');
     this.searched.push({ id, database, query });
     return this.searches.length > 1 ? this.searches.shift()! : this.searches[0]!;
+  }
+
+  /** What `upgradeMinor` answers, one after the other; the last one again and again. */
+  upgrades: MinorUpgrade[] = [{ state: 'running', from: '16.3', to: '16.4', sentence: 'Fetching PostgreSQL 16.4' }];
+  readonly upgraded: ({ id: string } & MinorUpgradeRequest)[] = [];
+
+  async upgradeMinor(id: string, wanted: MinorUpgradeRequest) {
+    await this.before('upgradeMinor');
+    this.upgraded.push({ id, ...wanted });
+    return this.upgrades.length > 1 ? this.upgrades.shift()! : this.upgrades[0]!;
   }
 
   /** What `storedCluster` finds, by name. */

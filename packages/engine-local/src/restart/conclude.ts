@@ -1,0 +1,46 @@
+import type { ClusterState } from '../cluster/state.js';
+import { announceUpgrade } from './announce.js';
+import { settledFooting } from './footing.js';
+import { resumePaused } from './held-sessions.js';
+import type { PlannedRestart, RestartOutcome } from './restart-record.js';
+import { newRestartState } from './restart-state.js';
+
+/** Lets the sessions go on, and notes and tells what came of the restart. */
+export async function concludeRestart(state: ClusterState, next: PlannedRestart): Promise<void> {
+  await resumePaused(state);
+  await noteOutcome(state, next, next.failure);
+}
+
+/** `failure` null: the server runs by what was planned. */
+export async function noteOutcome(state: ClusterState, next: PlannedRestart, failure: string | null): Promise<void> {
+  const { journal, restart } = state;
+  const outcome = outcomeOf(state, next, failure);
+  await announceUpgrade(state, outcome);
+  await journal.update(({ spec, version }) => ({
+    ...(failure === null
+      ? { version: next.to.version, spec: { ...spec, vcpu: next.to.vcpu, memoryGiB: next.to.memoryGiB } }
+      : { spec, version }),
+    next: null,
+    lastRestart: outcome,
+  }));
+  state.restart = { ...newRestartState(), startedBy: restart.startedBy };
+}
+
+function outcomeOf({ journal, restart }: ClusterState, next: PlannedRestart, failure: string | null): RestartOutcome {
+  const ended = restart.pause?.ended ?? null;
+  return {
+    request: next.request,
+    from: settledFooting(journal.record),
+    to: next.to,
+    failure,
+    pauseMs: ended?.milliseconds ?? null,
+    kept: ended?.kept ?? null,
+    closed: sum(restart.pause?.closed ?? {}, ended?.closed ?? {}),
+  };
+}
+
+function sum(one: Record<string, number>, other: Record<string, number>): Record<string, number> {
+  const all = { ...one };
+  for (const [kind, count] of Object.entries(other)) all[kind] = (all[kind] ?? 0) + count;
+  return all;
+}

@@ -1,0 +1,60 @@
+import { type MinorUpgrade, type MinorUpgradeRequest, minorUpgradeRequest } from '@borealis/contract';
+import { EngineError } from '@borealis/engine';
+import { majorOf, offeredRelease, pinnedRelease } from '@borealis/postgres';
+import type { ClusterState } from '../cluster/state.js';
+import { toEngineError } from '../errors.js';
+import { planRestart } from './plan-restart.js';
+import { RefusedReleases } from './refused-releases.js';
+
+/** As `Engine.upgradeMinor`. */
+export async function upgradeMinor(state: ClusterState, asked: unknown): Promise<MinorUpgrade> {
+  const wanted = checkRequest(asked);
+  const to = versionFor(state, wanted);
+  const known = progress(state, wanted.request, to);
+  if (known) return known;
+  await refuseUnready(state, to, wanted);
+  const { request, patienceSeconds } = wanted;
+  await planRestart(state, { request, to: { version: to }, isTried: !wanted.force, patienceSeconds });
+  return progress(state, request, to)!;
+}
+
+function checkRequest(asked: unknown): MinorUpgradeRequest {
+  const parsed = minorUpgradeRequest.safeParse(asked);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new EngineError('unsupported', `The upgrade is refused: ${issue?.path.join('.')}: ${issue?.message}.`);
+}
+
+function versionFor({ journal: { record } }: ClusterState, { version }: MinorUpgradeRequest): string {
+  const { major } = record.spec;
+  if (version !== null && majorOf(version) !== major)
+    throw new EngineError('unsupported', `The cluster has PostgreSQL ${major}, and ${version} is of another major.`);
+  try {
+    return version === null ? offeredRelease(major).version : pinnedRelease(version).version;
+  } catch (error) {
+    throw toEngineError(error);
+  }
+}
+
+/** What has become of it; null when it was not begun. */
+function progress({ journal: { record }, restart }: ClusterState, request: string, to: string): MinorUpgrade | null {
+  const { next, lastRestart: last, version } = record;
+  if (next?.to.version === to && version !== to)
+    return { state: 'running', from: version, to, sentence: restart.sentence || 'Preparing the upgrade' };
+  if (next) return null;
+  if (last?.request === request && last.to.version === to) {
+    if (last.failure !== null) return { state: 'failed', from: last.from.version, to, reason: last.failure };
+    const { from, pauseMs, kept, closed } = last;
+    return { state: 'done', from: from.version, to, pauseMs, kept, closed };
+  }
+  return version === to ? { state: 'done', from: to, to, pauseMs: 0, kept: null, closed: {} } : null;
+}
+
+async function refuseUnready(state: ClusterState, to: string, { force }: MinorUpgradeRequest): Promise<void> {
+  const { id, next } = state.journal.record;
+  if (next) throw new EngineError('conflict', `Another restart of "${id}" is under way.`);
+  if (state.phase !== 'ready')
+    throw new EngineError('not_ready', `The cluster "${id}" cannot be upgraded now: ${state.detail}`);
+  const reason = force ? null : await new RefusedReleases(state.context.home.paths).reason(to);
+  if (reason !== null) throw new EngineError('conflict', reason);
+}

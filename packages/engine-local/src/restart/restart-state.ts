@@ -1,0 +1,27 @@
+import type { Footing } from './restart-record.js';
+
+/** Sessions that are held, and what became of them. */
+export interface Pause {
+  /** Milliseconds since 1970. */
+  since: number;
+  closed: Record<string, number>;
+  /** Null as long as they are held. */
+  ended: { milliseconds: number; kept: number; closed: Record<string, number> } | null;
+}
+
+/** What this keeper knows of a planned restart; the rest is in the cluster's record. */
+export interface RestartState {
+  /** What it has started the running server by; null: it was found running. */
+  startedBy: Footing | null;
+  /** The work before the restart; null as long as it was not begun. Its outcome is why there is to be no restart, or null. */
+  preparation: { isSettled: boolean; outcome: Promise<string | null> } | null;
+  /** When to try to hold the sessions, in milliseconds since 1970. */
+  nextTryAt: number;
+  pause: Pause | null;
+  /** For people: what is being done. */
+  sentence: string;
+}
+
+export function newRestartState(): RestartState {
+  return { startedBy: null, preparation: null, nextTryAt: 0, pause: null, sentence: '' };
+}

@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import type { Engine } from '@borealis/engine';
+import { pino } from 'pino';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Keeper, startKeeper } from '../src/keeper.js';
+import { createEngineClient } from '../src/rpc/client.js';
+import { eventually, GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
+import { APP, appAccess, KEY } from './support/minor-app.js';
+import { type Asked, breakRelease, cacheOfBoth, NEWER, OLDER, outcomeOf } from './support/minors.js';
+import { queryDirectly } from './support/superuser.js';
+import { type OpenTunnel, openTunnel } from './support/tunnel.js';
+import { openClient, startWriter } from './support/writer.js';
+
+const ID = 'minors';
+
+let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
+let home: string;
+let cacheDir: string;
+let keeper: Keeper;
+let engine: Engine;
+let tunnel: OpenTunnel;
+
+beforeAll(async () => {
+  directory = await temporaryDirectory();
+  home = join(directory.path, 'home');
+  cacheDir = await cacheOfBoth(directory.path);
+  keeper = await startKeeper({ home, cacheDir, gatewayBundle: gatewayBundle(), log: pino({ level: 'fatal' }) });
+  engine = createEngineClient(keeper.socketPath);
+  await engine.createCluster(ID, SPEC);
+  const { gateway } = await untilReady(engine, ID);
+  await engine.applyAccess(ID, await appAccess());
+  tunnel = await openTunnel(ID, gateway!, 'minors', KEY.private);
+}, GENEROUS);
+
+afterAll(async () => {
+  tunnel?.close();
+  await keeper.stop({ clusters: true });
+  await directory.remove();
+}, GENEROUS);
+
+/** They take long. */
+const fullTest = test.skipIf(process.env.BOREALIS_TEST !== 'full');
+const outcome = (asked: Asked) => outcomeOf(() => engine, ID, asked);
+const version = async () => (await queryDirectly(home, ID, 'show server_version'))[0];
+const upgradeEvents = async () =>
+  (await engine.events(null, 0)).events.map(({ type }) => type).filter((type) => type.startsWith('minor-upgrade'));
+
+test(
+  'clients go on through another minor release: none is closed, no query fails, every acknowledged row is there',
+  async () => {
+    const idle = await openClient(tunnel, APP);
+    const writer = await startWriter(tunnel, APP);
+    try {
+      await idle.query("set application_name = 'kept'");
+      await idle.query({ name: 'sum', text: 'select $1::int + 1 as sum', values: [1] });
+      const done = await outcome({ request: 'downgrade', version: OLDER });
+      expect(done).toMatchObject({ state: 'done', from: NEWER, to: OLDER, kept: 2, closed: {} });
+      await writer.more(10);
+      expect(await version()).toEqual({ server_version: OLDER });
+      expect((await idle.query('show application_name')).rows).toEqual([{ application_name: 'kept' }]);
+      expect((await idle.query({ name: 'sum', text: 'select $1::int + 1 as sum', values: [41] })).rows).toEqual([
+        { sum: 42 },
+      ]);
+    } finally {
+      await writer.stop();
+      await idle.end();
+    }
+    expect(writer.failures).toEqual([]);
+    const [{ rows }] = (await queryDirectly(home, ID, 'select count(*)::int as rows from written', APP.database)) as [
+      { rows: number },
+    ];
+    expect(rows).toBe(writer.acknowledged);
+    expect(await upgradeEvents()).toEqual(['minor-upgrade-started', 'minor-upgrade-completed']);
+    expect((await engine.cluster(ID))!.version).toBe(OLDER);
+  },
+  GENEROUS,
+);
+
+test('a version that is not offered, or of another major, is refused with what there is', async () => {
+  const ask = (wanted: string) =>
+    engine.upgradeMinor(ID, { request: 'never-done', version: wanted, force: false, patienceSeconds: 1 });
+  await expect(ask('16.1')).rejects.toMatchObject({
+    code: 'unsupported',
+    message: /of this major 16\.\d+, 16\.13 are/,
+  });
+  await expect(ask('15.1')).rejects.toMatchObject({
+    code: 'unsupported',
+    message: expect.stringMatching(/has PostgreSQL 16, and 15\.1/),
+  });
+  await expect(ask('latest')).rejects.toMatchObject({ code: 'unsupported' });
+  expect((await engine.cluster(ID))!.phase).toBe('ready');
+});
+
+fullTest(
+  'a release that fails its trial is put in place nowhere, and one that does not start is taken back',
+  async () => {
+    const before = ((await version()) as { server_version: string }).server_version;
+    const broken = before === OLDER ? NEWER : OLDER;
+    const repair = await breakRelease(cacheDir, broken);
+    const client = await openClient(tunnel, APP);
+    try {
+      const tried = await outcome({ request: 'tried-and-broken', version: broken });
+      expect(tried).toMatchObject({ state: 'failed', reason: expect.stringContaining('it does not start') });
+      const again = outcome({ request: 'asked-once-more', version: broken });
+      await expect(again).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('failed its trial'),
+      });
+      const forced = await outcome({ request: 'forced-anyway', version: broken, force: true });
+      expect(forced).toMatchObject({ state: 'failed', reason: expect.stringContaining('did not start') });
+      expect(await version()).toEqual({ server_version: before });
+      expect((await client.query('select count(*) > 0 as there from written')).rows).toEqual([{ there: true }]);
+    } finally {
+      await client.end();
+      await repair();
+    }
+  },
+  GENEROUS,
+);
+
+const untilSentence = (sentence: string, request: string, to: string) =>
+  eventually(sentence, async () => {
+    const answer = await engine.upgradeMinor(ID, { request, version: to, force: true, patienceSeconds: 120 });
+    return answer.state === 'running' && answer.sentence === sentence;
+  });
+
+fullTest(
+  'an open transaction is waited for, and closed when it takes too long',
+  async () => {
+    const before = ((await version()) as { server_version: string }).server_version;
+    const [first, second] = before === OLDER ? [NEWER, OLDER] : [OLDER, NEWER];
+    const [patient, stubborn] = [await openClient(tunnel, APP), await openClient(tunnel, APP)];
+    try {
+      await patient.query('begin; select 1');
+      const waited = outcome({ request: 'waits-for-the-end', version: first, force: true, patienceSeconds: 120 });
+      await untilSentence('Waiting for a moment without long transactions', 'waits-for-the-end', first);
+      await patient.query('commit');
+      expect(await waited).toMatchObject({ state: 'done', closed: {} });
+      await stubborn.query('begin; select 1');
+      const closed = await outcome({ request: 'does-not-wait', version: second, force: true, patienceSeconds: 0 });
+      expect(closed).toMatchObject({ state: 'done', kept: 1, closed: expect.anything() });
+      expect(Object.values((closed as { closed: Record<string, number> }).closed)).toEqual([1]);
+      await expect(stubborn.query('select 1')).rejects.toThrow();
+      expect((await patient.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    } finally {
+      await patient.end();
+      await stubborn.end().catch(() => undefined);
+    }
+  },
+  GENEROUS,
+);
