@@ -29,10 +29,11 @@ export interface SqlFront {
   /** Takes over one forwarded connection. Never throws; every failure ends that channel alone. */
   accept(channel: Duplex, tunnel: Tunnel, target: Target): void;
   /**
-   * Runs by a new configuration from now on: sessions of roles that are gone end with 57P01, and so do those whose server is not
-   * the one to be on any more, which are counted; the rest go on.
+   * Runs by a new configuration from now on; throws, with nothing changed, when it cannot. Sessions of roles that are gone end with
+   * 57P01. Those whose server is not the one to be on any more, or has died, go on where they belong now if their state is known,
+   * else they end, too; resolves when that is done.
    */
-  reload(config: GatewayConfig): Moved;
+  reload(config: GatewayConfig): Promise<Moved>;
   /**
    * Takes every session from its server, so that the servers can be stopped; new logins wait. Rejects, with all sessions as they
    * were, when that is not possible within `seconds` and `late` is `abort`. Without a `resume` they go on after 30 s.

@@ -89,13 +89,13 @@ export class Gateway {
   }
 
   /** One change at a time, each by the file as it is when its turn comes. */
-  #change(apply: (next: GatewayConfig) => Moved | Promise<Moved>): Promise<GatewayMoved> {
+  #change(apply: (next: GatewayConfig) => Promise<Moved>): Promise<GatewayMoved> {
     const turn = this.#reloading.then(() => this.#changeNow(apply));
     this.#reloading = turn.catch(() => {});
     return turn;
   }
 
-  async #changeNow(apply: (next: GatewayConfig) => Moved | Promise<Moved>): Promise<GatewayMoved> {
+  async #changeNow(apply: (next: GatewayConfig) => Promise<Moved>): Promise<GatewayMoved> {
     const next = await readConfig(this.directory);
     const refusal = refuseChange(this.config, next);
     if (refusal) throw new Error(refusal);

@@ -23,8 +23,8 @@ export class EchoFront implements SqlFront {
     channel.once('data', (first: Buffer) => this.#choose(channel, first));
   }
 
-  reload(): Moved {
-    return { kept: 0, closed: {} };
+  reload(): Promise<Moved> {
+    return Promise.resolve({ kept: 0, closed: {} });
   }
 
   hold(): Promise<{ held: number; closed: Record<string, number> }> {
@@ -32,7 +32,7 @@ export class EchoFront implements SqlFront {
   }
 
   resume(): Promise<Moved> {
-    return Promise.resolve(this.reload());
+    return this.reload();
   }
 
   closeSessions(): void {}

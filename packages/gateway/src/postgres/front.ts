@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { GatewayConfig } from '@borealis/contract';
 import type { Logger } from 'pino';
-import type { SqlFront, Target, Tunnel } from '../front.js';
+import type { Moved, SqlFront, Target, Tunnel } from '../front.js';
 import { countByVerifier, type LoggedIn } from './logged-in.js';
 import { Login } from './login/login.js';
 import { Refused } from './refusals.js';
@@ -21,14 +21,11 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
         channel.destroy();
       });
     },
-    reload: (next) => {
-      runtime.reload(next);
-      return endOutdated(runtime);
-    },
+    reload: (next) => reload(runtime, next),
     hold: (seconds, late) => runtime.mover.hold(seconds, late),
     resume: (next) => {
-      runtime.reload(next);
-      return runtime.mover.held ? runtime.mover.resume() : Promise.resolve(endOutdated(runtime));
+      const moved = reload(runtime, next);
+      return runtime.mover.held ? runtime.mover.resume() : moved;
     },
     closeSessions: (roles, verifierDigests) => {
       const meant = ({ role, verifier }: LoggedIn) => roles.includes(role) || verifierDigests.includes(verifier);
@@ -56,16 +53,18 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
   };
 }
 
-/** Ends the sessions that the configuration in force has no place for. One that is held has left its server already. */
-function endOutdated(runtime: Runtime): { kept: number; closed: Record<string, number> } {
-  let lost = 0;
-  for (const session of runtime.sessions) {
-    const { claim, target } = session.parts;
-    if (session.attached && !runtime.places.current(target, session.place)) {
-      session.fence(new Refused('administrator'));
-      lost++;
-    } else if (!runtime.access.allows(claim)) session.end(new Refused('administrator'));
-  }
-  if (lost > 0) runtime.count('sessions_closed_server', lost);
-  return { kept: 0, closed: lost > 0 ? { server: lost } : {} };
+/** Throws before anything has changed, when the configuration cannot be used. */
+function reload(runtime: Runtime, next: GatewayConfig): Promise<Moved> {
+  const before = runtime.places;
+  runtime.reload(next);
+  for (const session of runtime.sessions)
+    if (!runtime.access.allows(session.parts.claim)) session.end(new Refused('administrator'));
+  const targets: Target[] = ['primary', 'replica'];
+  if (targets.every((target) => runtime.places.current(target, before.of(target))))
+    return Promise.resolve({ kept: 0, closed: {} });
+  // One that is held has left its server already.
+  const outdated = [...runtime.sessions].filter(
+    ({ live, attached, parts, place }) => live && attached && !runtime.places.current(parts.target, place),
+  );
+  return runtime.mover.redirect(outdated);
 }

@@ -75,7 +75,7 @@ test('a session keeps the verifier that let it in when the configuration has los
   const { port } = await other.door('alpha');
   const client = await connected(port);
   const roles = other.config.roles.map((role) => ({ ...role, verifiers: role.verifiers.slice(-1) }));
-  other.front.reload({ ...other.config, roles });
+  await other.front.reload({ ...other.config, roles });
   expect(await refusal(clientOptions(port))).toMatchObject({ code: '28P01' });
   const later = await connected(port, ROLE, withNew);
   expect(told(other.front)).toEqual([by(oldOne, 1), by(newOne, 1)]);

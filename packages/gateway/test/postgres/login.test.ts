@@ -85,7 +85,7 @@ describe('a password', () => {
     socket.write(saslInitialResponse('SCRAM-SHA-256', exchange.clientFirst));
     const challenge = (await reader.message(10_000)).body.toString('utf8', 4);
     const roles = other.config.roles.map((role) => ({ ...role, verifiers: role.verifiers.slice(-1) }));
-    other.front.reload({ ...other.config, roles });
+    await other.front.reload({ ...other.config, roles });
     socket.write(saslResponse(await exchange.clientFinal(challenge)));
     const answer = await reader.message(10_000);
     expect([answer.type, errorFields(answer.body).get('C')]).toEqual(['E', '28P01']);

@@ -190,6 +190,83 @@ describe('a restart of the server under its sessions', () => {
   });
 });
 
+describe('advisory locks', () => {
+  const LOCKS = [
+    ['pg_advisory_lock(-9223372036854775807)', 2],
+    ['pg_advisory_lock_shared(7, -3)', 3],
+    ['pg_advisory_lock(7, -3)', 1],
+  ] as const;
+  const held = `SELECT json_agg(json_build_array(classid, objid, objsubid, mode) ORDER BY classid, objid, mode) AS held
+    FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`;
+
+  test('are kept with their counts, and nobody gets between', async () => {
+    const [owner, contender] = [await connected(alpha), await connected(alpha)];
+    for (const [lock, count] of LOCKS) for (let i = 0; i < count; i++) await owner.query(`SELECT ${lock}`);
+    const before = await one(owner, held);
+    expect(before).toHaveLength(3);
+    let grabbed: Promise<unknown> | undefined;
+    expect(
+      await restart('abort', async () => {
+        grabbed = one(contender, 'SELECT pg_try_advisory_lock_shared(7, -3)');
+      }),
+    ).toMatchObject({ kept: 2 });
+    expect(await grabbed).toBe(false);
+    expect(await one(owner, held)).toEqual(before);
+    for (const [lock, count] of LOCKS) {
+      const unlock = `SELECT ${lock.replace('lock', 'unlock')}`;
+      for (let i = 0; i < count; i++) expect(await one(owner, unlock)).toBe(true);
+    }
+    expect(await one(owner, held)).toBe(null);
+  });
+});
+
+describe('a crash of the server', () => {
+  test.each(['immediate', 'kill'] as const)('(%s) is outlived by idle sessions whose state is known', async (how) => {
+    const before = house.front.counters.snapshots_taken ?? 0;
+    const [idle, listener] = [await connected(alpha), await connected(alpha)];
+    await idle.query(`SET app.tenant = 'seven'`);
+    await listener.query('LISTEN news');
+    await until(() => house.front.counters.snapshots_taken! >= before + 2, 'the sessions are known');
+    const busy = await connected(alpha);
+    const query = busy.query('SELECT pg_sleep(600)').catch((error) => error);
+    await until(async () => {
+      const boss = await admin(house.postgres);
+      const { rows } = await boss.query(
+        `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%sleep(600)' AND state = 'active'`,
+      );
+      await boss.end();
+      return rows.length === 1;
+    }, 'the query runs');
+    await house.postgres.stop(how);
+    const answer = one(idle, `SELECT current_setting('app.tenant')`);
+    expect(await query).toMatchObject({ code: '57P02' });
+    await until(() => listener.errors.length > 0, 'the listener hears of it');
+    await house.postgres.start();
+    expect(await answer).toBe('seven');
+    expect(idle.errors).toEqual([]);
+  });
+
+  test('and a new generation: those that are known go on, the others end, and both are counted', async () => {
+    const { front, config, door } = await house.withConfig({});
+    const { port } = await door('alpha');
+    const [idle, said] = [await connected(port), await connected(port)];
+    await idle.query(`PREPARE kept AS SELECT 'kept'`);
+    const known = async (count: number) => until(() => front.counters.snapshots_taken === count, 'sessions are known');
+    await known(2);
+    const old = await pid(idle); // which makes it unknown
+    await known(3);
+    await said.query('SELECT 2');
+    expect(await front.reload({ ...config, generation: config.generation + 1 })).toEqual({
+      kept: 1,
+      closed: { server: 1 },
+    });
+    expect(await one(idle, 'EXECUTE kept')).toBe('kept');
+    expect(await pid(idle)).not.toBe(old);
+    await until(() => said.errors.length > 0, 'the other one hears of it');
+    expect(said.errors[0]).toMatchObject({ code: '57P01' });
+  });
+});
+
 describe('what cannot be moved', () => {
   test.each([
     ['temporary objects', 'temporary_objects', ['CREATE TEMP TABLE t (n int)']],

@@ -204,7 +204,7 @@ describe('a reload', () => {
     const { port } = await other.door('alpha');
     const [kept, gone] = [await connected(port), await connected(port, 'app_ro_alpha')];
     const roles = other.config.roles.filter(({ name }) => name !== 'app_ro_alpha');
-    other.front.reload({ ...other.config, revision: 2, roles });
+    await other.front.reload({ ...other.config, revision: 2, roles });
     await until(() => gone.errors.length > 0, 'the session ends');
     expect(gone.errors[0]).toMatchObject({ code: '57P01', severity: 'FATAL' });
     expect((await kept.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
@@ -217,7 +217,7 @@ describe('a reload', () => {
     const { port } = await other.door('alpha');
     const client = await connected(port, 'app_ro_alpha');
     const tunnelUsers = other.config.tunnelUsers.map((user) => ({ ...user, roles: user.roles.slice(0, 1) }));
-    other.front.reload({ ...other.config, tunnelUsers });
+    await other.front.reload({ ...other.config, tunnelUsers });
     await until(() => client.errors.length > 0, 'the session ends');
     await expect(connected(port, 'app_ro_alpha')).rejects.toMatchObject({ code: '28P01' });
     await (await connected(port)).end();
@@ -230,7 +230,7 @@ describe('a reload', () => {
     await client.query('CREATE TABLE fenced (n int)');
     // Both in one turn: the statement is read from the socket after the reload, or waits to be written at its time.
     const late = client.query('INSERT INTO fenced VALUES (1)').catch((error) => error);
-    other.front.reload({ ...other.config, generation: 2 });
+    await other.front.reload({ ...other.config, generation: 2 });
     expect(await late).toMatchObject({ code: '57P01' });
     const next = await connected(port);
     expect((await next.query('SELECT count(*)::int AS n FROM fenced')).rows).toEqual([{ n: 0 }]);
@@ -242,10 +242,10 @@ describe('a reload', () => {
     const other = await house.withConfig({ replica });
     const [primary, reader] = [await other.door('alpha'), await other.door('alpha', 'replica')];
     const [written, read] = [await connected(primary.port), await connected(reader.port)];
-    other.front.reload({ ...other.config, generation: 2 });
+    await other.front.reload({ ...other.config, generation: 2 });
     await until(() => written.errors.length > 0, 'the session on the primary ends');
     expect((await read.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
-    other.front.reload({ ...other.config, generation: 2, replica: { ...replica, port: 1 } });
+    await other.front.reload({ ...other.config, generation: 2, replica: { ...replica, port: 1 } });
     await until(() => read.errors.length > 0, 'the session on a replica that is no more ends');
   });
 });
@@ -376,6 +376,7 @@ describe('one session, by itself', () => {
         startUp,
         teardowns: new Teardowns(),
       },
+      onLost: () => false,
       onClosed: () => undefined,
       onRefused: (_session, { code }) => refused.push(code),
     });

@@ -214,7 +214,7 @@ describe('a certificate', () => {
     const before = await connected(door.port);
     const halfDone = await directTls(door.port);
     const tls = selfSigned(['localhost']);
-    other.front.reload({ ...other.config, tls });
+    await other.front.reload({ ...other.config, tls });
     const serial = ({ certificate }: { certificate: string }) => new X509Certificate(certificate).serialNumber;
     expect(halfDone.getPeerCertificate().serialNumber).toBe(serial(other.config.tls));
     const socket = await directTls(door.port);

@@ -146,6 +146,7 @@ export class Login {
       backend,
       startUp: request.forServer,
       teardowns: runtime.teardowns,
+      onLost: (lost) => runtime.mover.adopt(lost),
       onClosed: () => {
         runtime.cancelKeys.revoke(key.pid);
         runtime.sessions.delete(session);

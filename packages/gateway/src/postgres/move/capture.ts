@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { cleanUp, Doubt, type OwnTalk, type Reply, statement } from '../backend/own-talk.js';
 import type { Session } from '../session/session.js';
+import { type AdvisoryLock, MAX_LOCKS } from './advisory-locks.js';
 import { customNames } from './custom-names.js';
 import { LASTVAL_SEQUENCE } from './lastval.js';
 import { type SessionState, Unmovable } from './state.js';
@@ -32,7 +33,7 @@ interface Facts {
   statements: { name: string; text: string; types: (number | string)[]; sql: boolean }[] | null;
   channels: string[] | null;
   temporary: boolean;
-  locks: number;
+  locks: AdvisoryLock[] | null;
   cursors: number;
   lastval: string | null;
   dblink: string | null;
@@ -65,7 +66,8 @@ function factsOf({ rows }: Reply, nonce: string): Facts {
 
 function stateOf(facts: Facts): SessionState {
   if (facts.temporary) throw new Unmovable('temporary_objects');
-  if (facts.locks > 0) throw new Unmovable('advisory_locks');
+  const locks = facts.locks ?? [];
+  if (locks.length > MAX_LOCKS) throw new Unmovable('advisory_locks');
   if (facts.cursors > 0) throw new Unmovable('cursors');
   if (facts.lastval === UNKNOWN) throw new Unmovable('lastval');
   const [searchPath, statementTimeout, lockTimeout, clientEncoding] = facts.before as [string, string, string, string];
@@ -77,6 +79,7 @@ function stateOf(facts: Facts): SessionState {
     statements: (facts.statements ?? []).map((made) => ({ ...made, types: made.types.map(Number) })),
     channels: facts.channels ?? [],
     lastval: facts.lastval,
+    locks,
   };
 }
 
@@ -138,7 +141,8 @@ const STATE = `WITH configured AS (
     'temporary', pg_my_temp_schema() <> 0 AND EXISTS (SELECT FROM pg_depend
       WHERE refclassid = 'pg_namespace'::regclass AND refobjid = pg_my_temp_schema()
         AND (classid <> 'pg_class'::regclass OR objid IS DISTINCT FROM to_regclass('pg_temp.${LASTVAL_SEQUENCE}')::oid)),
-    'locks', (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted),
+    'locks', (SELECT json_agg(json_build_object('classid', classid::bigint, 'objid', objid::bigint, 'objsubid', objsubid,
+        'mode', mode)) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted),
     'cursors', (SELECT count(*) FROM pg_cursors WHERE is_holdable),
     'lastval', nullif(current_setting('__gw.lastval', true), ''),
     'dblink', (SELECT quote_ident(nspname) || '.dblink_get_connections()' FROM pg_extension e

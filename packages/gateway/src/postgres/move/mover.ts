@@ -3,13 +3,19 @@ import { Refused } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
 import type { Session } from '../session/session.js';
 import { PeerGone } from '../wire/packet-reader.js';
+import { countLocks } from './advisory-locks.js';
 import { forEachAtOnce } from './at-once.js';
 import { captureState } from './capture.js';
-import { reopen } from './reopen.js';
+import { Orphans } from './orphans.js';
+import { reopen, type Taken } from './reopen.js';
+import { Snapshots } from './snapshots.js';
 import { type ClosedKind, type SessionState, Unmovable } from './state.js';
 
 /** Time for the whole way back, opening servers included. */
 const RESUME_MS = 25_000;
+
+/** Sessions that were closed longer ago have nothing to do with a change of servers. */
+const RECENT_MS = 60_000;
 
 /** How many sessions were closed instead of moved, by kind. */
 export type Closed = Record<string, number>;
@@ -20,11 +26,22 @@ export type Closed = Record<string, number>;
  */
 export class Mover {
   #phase: 'open' | 'holding' | 'held' | 'resuming' = 'open';
-  #held = new Map<Session, SessionState>();
+  #held = new Map<Session, Taken>();
   #left: Promise<unknown> = Promise.resolve();
   #deadline: NodeJS.Timeout | undefined;
+  /** When sessions were closed because their server died, and as what. */
+  #lost: { at: number; kind: ClosedKind }[] = [];
+  readonly #orphans: Orphans;
+  readonly #snapshots: Snapshots;
 
-  constructor(private readonly runtime: Runtime) {}
+  constructor(private readonly runtime: Runtime) {
+    this.#orphans = new Orphans(runtime);
+    this.#snapshots = new Snapshots(
+      runtime.sessions,
+      () => this.#phase !== 'open',
+      () => runtime.count('snapshots_taken'),
+    );
+  }
 
   /** Sessions have left their servers, and go on with `resume`. */
   get held(): boolean {
@@ -43,12 +60,48 @@ export class Mover {
       const closed: Closed = {};
       await this.#rest(seconds, late, closed);
       await this.#capture(late, closed);
+      await this.#countLocks(closed);
       this.#leave();
       return { held: this.#held.size, closed };
     } catch (error) {
       this.#release();
       throw error;
     }
+  }
+
+  /**
+   * A session's server process is gone without having left it on purpose. True: the session's state is known, and it waits for a
+   * server to go on with; nothing of it can have been lost.
+   */
+  adopt(session: Session): boolean {
+    const idle = session.conversation.idle;
+    const state = this.#phase === 'open' && idle ? this.#snapshots.of(session) : null;
+    if (!state || !outlivesServer(state)) {
+      const kind = this.#lose(idle ? 'server' : lateKind(session));
+      this.runtime.count(`sessions_closed_${kind}`);
+      return false;
+    }
+    this.#orphans.adopt(session, state, (kept, cause) => {
+      if (kept) this.runtime.count('sessions_kept');
+      else this.#close(session, this.#lose(kindOf(cause, 'server')), {}, cause);
+    });
+    return true;
+  }
+
+  /**
+   * Other servers are in force than those that sessions are on: those that are known go on there, the rest ends, and not a byte is
+   * forwarded to the old ones. Tells what has become of all, and of those whose server had died just before.
+   */
+  async redirect(outdated: readonly Session[]): Promise<{ kept: number; closed: Closed }> {
+    for (const session of outdated) {
+      if (!this.adopt(session)) session.fence(new Refused('administrator'));
+    }
+    const kept = await this.#orphans.redirect();
+    const recent = this.#lost.filter(({ at }) => performance.now() - at < RECENT_MS);
+    this.#lost = [];
+    const closed: Closed = {};
+    for (const { kind } of recent) closed[kind] = (closed[kind] ?? 0) + 1;
+    return { kept, closed };
   }
 
   /** Opens the sessions again by the configuration in force, and lets all go on. Not held: does nothing. */
@@ -59,10 +112,19 @@ export class Mover {
     this.#phase = 'resuming';
     const signal = AbortSignal.timeout(RESUME_MS);
     let kept = 0;
+    const open = async (session: Session) => {
+      if (await this.#reopen(session, this.#held.get(session)!, signal, closed)) kept++;
+    };
     await this.#left;
-    await forEachAtOnce([...this.#held], async ([session, state]) => {
-      if (await this.#reopen(session, state, signal, closed)) kept++;
-    });
+    const [bound, free] = divide([...this.#held.keys()], (session) => isBound(this.#held.get(session)!.state));
+    await forEachAtOnce(bound, open);
+    for (const session of bound) session.release();
+    this.runtime.gate.open();
+    const openAlone = async (session: Session) => {
+      await open(session);
+      session.release();
+    };
+    await forEachAtOnce(free, openAlone, (session) => session.wantsServer);
     this.#release();
     this.runtime.count('sessions_kept', kept);
     return { kept, closed };
@@ -71,6 +133,8 @@ export class Mover {
   /** The gateway stops: nothing is to be opened any more. */
   stop(): void {
     clearTimeout(this.#deadline);
+    this.#snapshots.stop();
+    this.#orphans.stop();
   }
 
   async #rest(seconds: number, late: 'abort' | 'close', closed: Closed): Promise<void> {
@@ -83,7 +147,7 @@ export class Mover {
       deadline.abort();
     }
     const { sessions, opening } = this.runtime;
-    const busy = [...sessions].filter((session) => !session.atRest);
+    const busy = [...sessions].filter((session) => !isReady(session));
     if (late === 'abort' && busy.length + opening.size > 0) {
       const kinds = busy.map((session) => lateKind(session));
       throw new Error(
@@ -97,11 +161,10 @@ export class Mover {
   /** New sessions may come from logins that were on their way. */
   async #allAtRest(signal: AbortSignal): Promise<void> {
     const { sessions, gate } = this.runtime;
-    for (;;) {
-      const moving = [...sessions].filter((session) => !session.atRest);
-      if (signal.aborted) return;
-      await Promise.all([gate.emptied(), ...moving.map((session) => session.rest())]);
-      if (![...sessions].some((session) => !session.atRest)) return;
+    await this.#snapshots.settled();
+    while (!signal.aborted) {
+      await Promise.all([gate.emptied(), this.#orphans.settled(), ...[...sessions].map((session) => session.rest())]);
+      if ([...sessions].every(isReady)) return;
     }
   }
 
@@ -111,7 +174,7 @@ export class Mover {
       [...this.runtime.sessions].filter((session) => session.atRest),
       async (session) => {
         try {
-          this.#held.set(session, await captureState(session));
+          this.#held.set(session, { state: await this.#stateOf(session), locks: [] });
         } catch (error) {
           if (error instanceof Unmovable && late === 'abort') refused.push(error);
           else this.#close(session, kindOf(error, 'protocol'), closed, error);
@@ -120,6 +183,27 @@ export class Mover {
     );
     if (refused.length > 0)
       throw new Error(`Not all sessions can be moved: ${tally(refused.map(({ kind }) => kind))}.`);
+  }
+
+  /** One round trip is due in any case: what the server has to tell the client by itself is told now. */
+  async #stateOf(session: Session): Promise<SessionState> {
+    const known = this.#snapshots.of(session);
+    if (known) await session.withServer((talk) => talk.run([Buffer.alloc(0)]));
+    const state = known ?? (await captureState(session));
+    this.#snapshots.put(session, state);
+    return state;
+  }
+
+  /** From here on there is no way back but to open the sessions anew: what was counted is gone. */
+  async #countLocks(closed: Closed): Promise<void> {
+    const locking = [...this.#held].filter(([{ atRest }, { state }]) => atRest && state.locks.length > 0);
+    await forEachAtOnce(locking, async ([session, taken]) => {
+      try {
+        taken.locks = await session.withServer((talk) => countLocks(talk, taken.state.locks));
+      } catch (error) {
+        this.#close(session, kindOf(error, 'protocol'), closed, error);
+      }
+    });
   }
 
   #leave(): void {
@@ -133,12 +217,12 @@ export class Mover {
     this.#deadline.unref();
   }
 
-  async #reopen(session: Session, state: SessionState, signal: AbortSignal, closed: Closed): Promise<boolean> {
+  async #reopen(session: Session, taken: Taken, signal: AbortSignal, closed: Closed): Promise<boolean> {
     const { target, claim } = session.parts;
     if (!session.atRest) return false;
     try {
       if (!this.runtime.access.allows(claim)) throw new Unmovable('login');
-      await reopen(session, state, this.runtime.places.of(target), signal);
+      await reopen(session, taken, this.runtime.places.of(target), signal);
       return true;
     } catch (error) {
       this.#close(session, kindOf(error, 'server'), closed, error);
@@ -153,6 +237,11 @@ export class Mover {
     this.runtime.gate.open();
   }
 
+  #lose(kind: ClosedKind): ClosedKind {
+    this.#lost.push({ at: performance.now(), kind });
+    return kind;
+  }
+
   #close(session: Session, kind: ClosedKind, closed: Closed, cause?: unknown): void {
     if (!session.live) return; // It has ended by itself meanwhile.
     closed[kind] = (closed[kind] ?? 0) + 1;
@@ -161,6 +250,19 @@ export class Mover {
     this.runtime.log.info({ kind, reason, role: session.loggedIn.role }, 'A session cannot be moved and is closed');
     session.end(new Refused('administrator'));
   }
+}
+
+/** At rest, with a server process to ask. */
+const isReady = (session: Session): boolean => session.atRest && session.attached;
+
+/** Others must not go on before this one has its place back. */
+const isBound = ({ channels, locks }: SessionState): boolean => channels.length + locks.length > 0;
+
+/** Nothing of it went down with the server: locks, and what it would have been notified of meanwhile. */
+const outlivesServer = (state: SessionState): boolean => !isBound(state);
+
+function divide<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(belongs), items.filter((item) => !belongs(item))];
 }
 
 function lateKind(session: Session): ClosedKind {

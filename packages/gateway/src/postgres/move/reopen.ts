@@ -5,6 +5,7 @@ import type { Session } from '../session/session.js';
 import { parameterStatus } from '../wire/messages.js';
 import { parameterOf } from '../wire/parameter-status.js';
 import { parseStartUp } from '../wire/start-up-packet.js';
+import type { CountedLock } from './advisory-locks.js';
 import { restoreState } from './restore.js';
 import { type SessionState, Unmovable } from './state.js';
 
@@ -17,11 +18,22 @@ const MUST_STAY = new Set([
   'integer_datetimes',
 ]);
 
+/** What a session has taken along from the server process it has left. */
+export interface Taken {
+  state: SessionState;
+  locks: CountedLock[];
+}
+
 /**
  * Opens a server process at `place` for a session that has left its own, and gives it the session's state; the session is still at
  * rest then. Rejects with nothing left open.
  */
-export async function reopen(session: Session, state: SessionState, place: Place, signal: AbortSignal): Promise<void> {
+export async function reopen(
+  session: Session,
+  { state, locks }: Taken,
+  place: Place,
+  signal: AbortSignal,
+): Promise<void> {
   const { startUp } = session.parts;
   const backend = await openBackend(place, startUp, signal, PATIENCE_MS);
   const talk = new OwnTalk(backend.socket, (notification) => session.tell(notification), signal);
@@ -31,7 +43,7 @@ export async function reopen(session: Session, state: SessionState, place: Place
     const start = { clientEncoding: talk.parameters.get('client_encoding') ?? '', user: userOf(startUp) };
     const { unnamedParse } = session.conversation;
     if (unnamedParse === 'unknown') throw new Unmovable('unnamed_statement');
-    await restoreState(talk, state, unnamedParse, start);
+    await restoreState(talk, state, locks, unnamedParse, start);
     const news = changed(session.conversation.parameters, talk.parameters);
     if (!session.atRest) throw new Unmovable('protocol', 'the session has ended');
     const rest = talk.release();

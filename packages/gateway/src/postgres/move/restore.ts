@@ -1,5 +1,6 @@
 import { type OwnTalk, type Reply, statement } from '../backend/own-talk.js';
 import { bind, execute, message, parse } from '../wire/messages.js';
+import { type CountedLock, takeLock } from './advisory-locks.js';
 import { setLastval } from './lastval.js';
 import { type ClosedKind, type PreparedStatement, type SessionState, Unmovable } from './state.js';
 
@@ -9,6 +10,8 @@ interface Step {
   messages: Buffer;
   /** Whether the session may go on after this error, as it would have met it in the old server process, too. */
   tolerates?: (sqlstate: string) => boolean;
+  /** Every row that comes must be this. */
+  expects?: string;
 }
 
 /** What a new server process starts with. */
@@ -24,19 +27,22 @@ export interface Start {
 export async function restoreState(
   talk: OwnTalk,
   state: SessionState,
+  locks: readonly CountedLock[],
   unnamedParse: Buffer | null,
   start: Start,
 ): Promise<void> {
-  const steps = [...beginning(state, start), ...named(state), ...ending(state, unnamedParse)];
+  const taken = locks.map((lock) => ({ ...step('advisory_locks', takeLock(lock)), expects: 't' }));
+  const steps = [...beginning(state, start), ...named(state), ...taken, ...ending(state, unnamedParse)];
   const replies = await talk.run(steps.map(({ messages }) => messages));
   steps.forEach((step, i) => {
     check(step, replies[i]!);
   });
 }
 
-function check({ kind, tolerates }: Step, { error }: Reply): void {
+function check({ kind, tolerates, expects }: Step, { error, rows }: Reply): void {
   const sqlstate = error?.get('C');
   if (sqlstate !== undefined && !tolerates?.(sqlstate)) throw new Unmovable(kind, sqlstate);
+  if (expects !== undefined && rows.some(([value]) => value !== expects)) throw new Unmovable(kind);
 }
 
 function beginning(state: SessionState, start: Start): Step[] {

@@ -1,3 +1,5 @@
+import type { AdvisoryLock } from './advisory-locks.js';
+
 /** A prepared statement that a client made by name. */
 export interface PreparedStatement {
   name: string;
@@ -24,6 +26,8 @@ export interface SessionState {
   /** Channels it listens on. */
   channels: string[];
   lastval: string | null;
+  /** Session advisory locks; how often each is held is counted last, since it takes them away. */
+  locks: AdvisoryLock[];
 }
 
 /**

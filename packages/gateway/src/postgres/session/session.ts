@@ -12,6 +12,7 @@ import { terminate } from '../wire/messages.js';
 import type { Cancellable } from './cancel-keys.js';
 import { closeChannel } from './closing.js';
 import { Conversation } from './conversation.js';
+import { isDeathOfServer } from './server-death.js';
 import { Stepping } from './stepping.js';
 import type { Teardowns } from './teardowns.js';
 import { writeInTurn } from './turn-cork.js';
@@ -34,6 +35,11 @@ export interface SessionParts {
   /** The start-up packet that PostgreSQL got. */
   startUp: Buffer;
   teardowns: Teardowns;
+  /**
+   * Called when the server process is gone and has not said why it left this session; true: somebody looks after the session, which
+   * is at rest now.
+   */
+  onLost: (session: Session) => boolean;
   /** Called once, when the server's side is closed. */
   onClosed: (session: Session) => void;
   /** Called when the gateway ends the session, or an error of its own does. */
@@ -54,6 +60,7 @@ export class Session implements Cancellable {
   #backend: OpenBackend | null = null;
   #place: Place;
   #stepping: Stepping | null = null;
+  #said = 0;
   #over = (): void => undefined;
   readonly #onServerData = this.#guard((chunk) => this.#fromServer(chunk));
   readonly #onServerDrain = this.#guard(() => this.parts.client.resume());
@@ -97,6 +104,16 @@ export class Session implements Cancellable {
   /** It stands at an idle boundary and forwards nothing of its client's. */
   get atRest(): boolean {
     return this.live && this.#stepping?.atRest === true;
+  }
+
+  /** Grows with whatever the client says that reaches the server: what was known of the server's side before may be outdated. */
+  get said(): number {
+    return this.#said;
+  }
+
+  /** The client has said something that waits, or has left behind something that does. */
+  get wantsServer(): boolean {
+    return this.#stepping?.empty === false;
   }
 
   /** Begins to relay; `early`: what the client said before. */
@@ -157,11 +174,11 @@ export class Session implements Cancellable {
     return this.#stepping?.settled;
   }
 
-  /** Goes on after `rest`: what the client said meanwhile is forwarded. */
+  /** Goes on after `rest`: what the client said meanwhile is forwarded. Without a server process it stays at rest. */
   release(): void {
     const stepping = this.#stepping;
+    if (!stepping || this.#phase === 'ending' || !this.#backend) return;
     this.#stepping = null;
-    if (!stepping || this.#phase === 'ending') return;
     this.#guard(() => {
       for (const chunk of stepping.takeAll()) this.#fromClient(chunk);
       if (stepping.clientGone) this.#clientGone();
@@ -203,6 +220,17 @@ export class Session implements Cancellable {
     await endSocket(socket);
   }
 
+  /** Gives up a server process that is gone, or must not get another byte, at an idle boundary: the session is at rest then. */
+  abandon(): void {
+    this.#stepping ??= new Stepping();
+    this.#stepping.rested();
+    if (!this.#backend) return;
+    const { socket } = this.#backend;
+    this.#backend = null;
+    socket.off('data', this.#onServerData).off('drain', this.#onServerDrain).off('close', this.#onServerClose);
+    socket.destroy();
+  }
+
   /** Goes on at another server process, which has been given the session's state; still at rest. */
   enter(place: Place, backend: OpenBackend): void {
     this.#place = place;
@@ -234,6 +262,7 @@ export class Session implements Cancellable {
       this.#step();
       return;
     }
+    this.#said++;
     this.conversation.fromClient.scan(chunk);
     if (!writeInTurn(this.#backend!.socket, chunk)) this.parts.client.pause();
   }
@@ -246,14 +275,18 @@ export class Session implements Cancellable {
       return;
     }
     const { socket } = this.#backend!;
-    for (let piece = stepping.next(this.conversation); piece; piece = stepping.next(this.conversation))
+    for (let piece = stepping.next(this.conversation); piece; piece = stepping.next(this.conversation)) {
+      this.#said++;
       writeInTurn(socket, piece);
+    }
     if (this.conversation.idle && !this.conversation.terminated) stepping.rested();
     if (stepping.full || socket.writableNeedDrain) client.pause();
     else client.resume();
   }
 
   #fromServer(chunk: Buffer): void {
+    // It will close without another word, and then the session may outlive it, or is told so by `#serverGone`.
+    if (this.conversation.idle && isDeathOfServer(chunk)) return;
     this.conversation.fromServer.scan(chunk);
     if (this.#phase !== 'live') return;
     if (!writeInTurn(this.parts.client, chunk)) this.#backend?.socket.pause();
@@ -285,6 +318,7 @@ export class Session implements Cancellable {
 
   #serverGone(): void {
     const said = this.conversation.fatal || this.conversation.terminated;
+    if (!said && this.#phase === 'live' && this.parts.onLost(this)) return;
     if (this.#phase === 'live') {
       if (!said) this.#refuse(new Refused('database_lost'));
       else closeChannel(this.parts.channel, this.parts.client, null);

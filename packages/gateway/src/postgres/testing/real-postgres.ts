@@ -10,8 +10,8 @@ export interface RealPostgres {
   socketDirectory: string;
   port: number;
   start(): Promise<void>;
-  /** Stops it: `fast` ends sessions with 57P01, `immediate` just drops them. */
-  stop(mode: 'fast' | 'immediate'): Promise<void>;
+  /** Stops it: `fast` ends sessions with 57P01, `immediate` just drops them, `kill` leaves them alone to notice. */
+  stop(mode: 'fast' | 'immediate' | 'kill'): Promise<void>;
   /** Stops it and removes every trace. */
   remove(): Promise<void>;
 }
@@ -79,10 +79,13 @@ export async function realPostgres(): Promise<RealPostgres> {
     port: PORT,
     start: async () => {
       const [file, args] = asServerUser([join(bin, 'postgres'), '-D', data, '-k', sockets, ...SETTINGS]);
-      child = spawn(file, args, { stdio: 'ignore' });
-      await accepting(join(sockets, `.s.PGSQL.${PORT}`));
+      await accepting(join(sockets, `.s.PGSQL.${PORT}`), () => {
+        // After a kill, the old server's processes may still have to notice it.
+        if (!child || child.exitCode !== null || child.signalCode !== null)
+          child = spawn(file, args, { stdio: 'ignore' });
+      });
     },
-    stop: (mode) => end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT'),
+    stop: (mode) => end(SIGNALS[mode]),
     remove: async () => {
       await server.stop('immediate');
       rmSync(root, { recursive: true, force: true });
@@ -91,6 +94,8 @@ export async function realPostgres(): Promise<RealPostgres> {
   await server.start();
   return server;
 }
+
+const SIGNALS = { fast: 'SIGINT', immediate: 'SIGQUIT', kill: 'SIGKILL' } as const;
 
 const SETTINGS = ['listen_addresses=', 'fsync=off', 'max_connections=60', 'logging_collector=off'].flatMap((s) => [
   '-c',
@@ -122,8 +127,9 @@ function initialize(bin: string, data: string): void {
 }
 
 /** The socket takes a connection, and the server has something to say on it other than "starting up". */
-async function accepting(path: string): Promise<void> {
+async function accepting(path: string, ensureRunning: () => void): Promise<void> {
   for (let tries = 0; tries < 600; tries++) {
+    ensureRunning();
     if (await answers(path)) return;
     await sleep(50);
   }
