@@ -16,4 +16,6 @@ export interface HomeContext {
   program: GatewayProgram;
   /** As it was found when the keeper started. */
   dataAtRest: DataAtRest;
+  /** Aborted when the keeper stops. */
+  ending: AbortSignal;
 }
