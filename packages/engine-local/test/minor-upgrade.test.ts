@@ -7,6 +7,7 @@ import { createEngineClient } from '../src/rpc/client.js';
 import { eventually, GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
 import { APP, appAccess, KEY } from './support/minor-app.js';
 import { type Asked, breakRelease, cacheOfBoth, NEWER, OLDER, outcomeOf } from './support/minors.js';
+import { nodesOf, queryNode, untilProtected } from './support/nodes.js';
 import { queryDirectly } from './support/superuser.js';
 import { type OpenTunnel, openTunnel } from './support/tunnel.js';
 import { openClient, startWriter } from './support/writer.js';
@@ -118,6 +119,26 @@ fullTest(
   GENEROUS,
 );
 
+fullTest(
+  'a new size is given to PostgreSQL under clients that never notice',
+  async () => {
+    const large = { ...SPEC, memoryGiB: 4 };
+    const client = await openClient(tunnel, APP);
+    try {
+      for (const spec of [large, SPEC]) {
+        await engine.changeCluster(ID, spec);
+        await eventually('the change is through', async () => (await engine.cluster(ID))?.specInForce);
+        expect((await engine.cluster(ID))!.spec).toEqual(spec);
+        const memory = spec === large ? '512MB' : '64MB';
+        expect((await client.query('show shared_buffers')).rows).toEqual([{ shared_buffers: memory }]);
+      }
+    } finally {
+      await client.end();
+    }
+  },
+  GENEROUS,
+);
+
 const untilSentence = (sentence: string, request: string, to: string) =>
   eventually(sentence, async () => {
     const answer = await engine.upgradeMinor(ID, { request, version: to, force: true, patienceSeconds: 120 });
@@ -146,6 +167,28 @@ fullTest(
       await patient.end();
       await stubborn.end().catch(() => undefined);
     }
+  },
+  GENEROUS,
+);
+
+fullTest(
+  'standbys take over the release of their primary, and none of them takes its place',
+  async () => {
+    const id = 'minornodes';
+    await engine.createCluster(id, { ...SPEC, nodes: 2 });
+    await untilReady(engine, id);
+    await untilProtected(home, id);
+    const { primary, generation } = await nodesOf(home, id);
+    const asked = { request: 'of-several-nodes', version: OLDER, force: true };
+    expect(await outcomeOf(() => engine, id, asked)).toMatchObject({ state: 'done', to: OLDER });
+    for (const node of [1, 2])
+      await eventually(`node ${node} runs by it`, async () => {
+        const [found] = await queryNode(home, id, node, 'show server_version').catch(() => []);
+        return (found as { server_version: string } | undefined)?.server_version === OLDER;
+      });
+    await untilProtected(home, id);
+    expect(await nodesOf(home, id)).toMatchObject({ primary, generation });
+    await engine.destroyCluster(id);
   },
   GENEROUS,
 );

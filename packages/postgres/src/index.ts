@@ -54,7 +54,7 @@ export { createDataDirectory, placeDataDirectory } from './server/data-directory
 export { findServer, isServerAlive, type ServerIdentity } from './server/identity.js';
 export { trimLog } from './server/log-file.js';
 export { pendingSettings } from './server/pending-settings.js';
-export { hasLongTransaction, runsBy, writeAhead } from './server/planned-stop.js';
+export { hasLongTransaction, runningVersion, runsBy, writeAhead } from './server/planned-stop.js';
 export { reload } from './server/reload.js';
 export { settingsFor } from './server/settings.js';
 export type { Following, OsUser, ServerAccess, ServerSpec } from './server/spec.js';

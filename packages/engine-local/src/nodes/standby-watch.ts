@@ -12,9 +12,11 @@ import {
   placeDataDirectory,
   reload,
   renewSlot,
+  runningVersion,
   type ServerSpec,
   StartTimeout,
   startServer,
+  stopServer,
   trimLog,
 } from '@borealis/postgres';
 import type { StandbyRole } from '../cluster/record.js';
@@ -51,6 +53,8 @@ class StandbyWatch {
   /** Standbys that run by their files, as far as this keeper has seen, and how often in a row others did not start. */
   readonly #loaded = new Set<number>();
   readonly #failedStarts = new Map<number, number>();
+  /** By which release each of them runs, as far as this keeper has seen. */
+  readonly #releases = new Map<number, string>();
 
   constructor(
     private readonly state: ClusterState,
@@ -159,10 +163,20 @@ class StandbyWatch {
     await trimLog(spec.logFile);
     const changed = await configureStandby(state, node);
     if (roleOf(state.journal.record, node) === null) return;
+    await this.#endOtherRelease(node, spec);
     if (!(await findServer(spec))) await this.#start(node, spec);
     // One that an earlier keeper configured and could not reload runs by older files, too.
     else if (changed || !this.#loaded.has(node)) await reload(spec);
     this.#loaded.add(node);
+  }
+
+  /** Another release follows the primary that runs by it; until the next look the standby is down. */
+  async #endOtherRelease(node: number, spec: ServerSpec): Promise<void> {
+    const { version } = spec.release;
+    if (this.state.journal.record.next || !this.state.server || this.#releases.get(node) === version) return;
+    const running = await findServer(spec);
+    if (running && (await runningVersion(spec)) !== version) await stopServer(running, { mode: 'fast', seconds: 60 });
+    this.#releases.set(node, version);
   }
 
   /** Data with which it does not start is made anew, once no commit waits for it any more. */

@@ -18,10 +18,12 @@ export interface RestartState {
   /** When to try to hold the sessions, in milliseconds since 1970. */
   nextTryAt: number;
   pause: Pause | null;
+  /** Of a change of size: until when what cannot be held is waited for, in milliseconds since 1970; null before it was tried. */
+  patientUntil: number | null;
   /** For people: what is being done. */
   sentence: string;
 }
 
 export function newRestartState(): RestartState {
-  return { startedBy: null, preparation: null, nextTryAt: 0, pause: null, sentence: '' };
+  return { startedBy: null, preparation: null, nextTryAt: 0, pause: null, patientUntil: null, sentence: '' };
 }

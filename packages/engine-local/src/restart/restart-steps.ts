@@ -1,18 +1,15 @@
-import { hasLongTransaction, runsBy, stopServer, writeAhead } from '@borealis/postgres';
+import { runsBy, stopServer } from '@borealis/postgres';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
 import { concludeRestart, noteOutcome } from './conclude.js';
-import { pauseSessions, resumePaused } from './held-sessions.js';
+import { resumePaused } from './held-sessions.js';
+import { holdForRestart } from './hold-for-restart.js';
 import { isSameFooting } from './plan-restart.js';
 import { prepareRestart } from './prepare.js';
 import type { PlannedRestart } from './restart-record.js';
 
-/** A transaction that is open for longer is waited for before anybody is held. In seconds. */
-const LONG_TRANSACTION = 1;
 const LOOK_MS = 1000;
-/** Each attempt holds all sessions for seconds. */
-const PAUSE_AFTER_ATTEMPT_MS = 15_000;
 const STOP_SECONDS = 30;
 
 /**
@@ -39,20 +36,9 @@ function pauseBefore({ restart }: ClusterState, { stage }: PlannedRestart): numb
 }
 
 async function trySwitch(state: ClusterState, next: PlannedRestart): Promise<void> {
-  const { closeAfter, to } = next;
-  const { restart } = state;
-  const spec = serverSpec(state);
-  const isLate = closeAfter !== null && Date.now() >= Date.parse(closeAfter);
-  restart.sentence = 'Waiting for a moment without long transactions';
-  restart.nextTryAt = Date.now() + LOOK_MS;
-  if (!isLate && (await hasLongTransaction(spec, LONG_TRANSACTION))) return;
-  restart.sentence = 'Writing everything to disk before the restart';
-  await writeAhead(spec);
-  restart.sentence = `Restarting PostgreSQL as ${to.version}`;
-  if (await pauseSessions(state, isLate ? 'close' : 'abort')) return endServer(state);
-  if (isLate) return noteOutcome(state, next, 'The gateway could not hold its sessions.');
-  restart.sentence = 'Waiting for a moment in which all sessions can be held';
-  restart.nextTryAt = Date.now() + PAUSE_AFTER_ATTEMPT_MS;
+  const isLate = next.closeAfter !== null && Date.now() >= Date.parse(next.closeAfter);
+  if (await holdForRestart(state, isLate)) return endServer(state);
+  if (isLate) await noteOutcome(state, next, 'The gateway could not hold its sessions.');
 }
 
 /** From the change of the stage on whoever starts the server starts it by what is planned. */

@@ -12,15 +12,23 @@ export async function writeAhead(spec: ServerSpec): Promise<void> {
   });
 }
 
+/** PostgreSQL's own number of the release that the running server is of. */
+export async function runningVersion(spec: ServerSpec): Promise<string> {
+  return withConnection(spec, 'postgres', async (client) => {
+    const { rows } = await client.query<{ server_version: string }>('show server_version');
+    // Debian's builds have more than the number in it.
+    return rows[0]!.server_version.split(' ')[0]!;
+  });
+}
+
 /** True when the running server is of the spec's release and nothing in its files, as it has last loaded them, waits for a restart. */
 export async function runsBy(spec: ServerSpec): Promise<boolean> {
+  if ((await runningVersion(spec)) !== spec.release.version) return false;
   return withConnection(spec, 'postgres', async (client) => {
-    const { rows } = await client.query<{ version: string; pending: boolean }>(
-      `select current_setting('server_version') as version, exists (select from pg_settings where pending_restart) as pending`,
+    const { rows } = await client.query<{ pending: boolean }>(
+      'select exists (select from pg_settings where pending_restart) as pending',
     );
-    // Debian's builds have more than the number in it.
-    const { version, pending } = rows[0]!;
-    return version.split(' ')[0] === spec.release.version && !pending;
+    return !rows[0]!.pending;
   });
 }
 
