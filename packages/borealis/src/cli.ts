@@ -4,6 +4,7 @@ import { backupCommand } from './backup-command.js';
 import { runClientTool } from './client-tool.js';
 import { ConfigError, readConfig } from './config.js';
 import { doctor } from './doctor.js';
+import { drill } from './drill.js';
 import { runDyno } from './dyno.js';
 import { readEnvironment } from './env-file.js';
 import { explain, Failure } from './failure.js';
@@ -31,6 +32,9 @@ Usage
                                        put another minor release of PostgreSQL in place, newer or older, tried on a copy of the data first;
                                        queries wait for a moment, sessions live on; transactions still open after --wait are closed;
                                        --force: without the trial
+  borealis drill failover ADDON [--planned] [--json]
+                                       kill the add-on's primary server and see a standby take over; --planned: let sessions rest
+                                       meanwhile instead
   borealis mail [--json]               show the e-mails that the local platform received, newest first
   borealis tool PROGRAM [--postgres MAJOR] -- ARGS…
                                        run pg_dump, pg_restore or psql, new enough for that major; fetched where apt can
@@ -134,6 +138,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   rotate: runRotate,
   'upgrade-minor': async (args) => upgradeMinor(runningService, args),
   'find-change': async (args) => findChange(runningService, args),
+  drill: async (args) => drill(runningService, args),
   mail: runMail,
   tool: runClientTool,
   backup: async (args) => backupCommand(readConfig(process.env, PROJECT), await runningService(), args),

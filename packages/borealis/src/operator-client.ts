@@ -31,6 +31,12 @@ const backups = z.array(
 );
 export type OperatorBackup = z.infer<typeof backups>[number];
 
+const failoverOutcome = z.object({
+  milliseconds: z.number(),
+  kept: z.number().nullable(),
+  closed: z.number().nullable(),
+});
+
 /** The service's operator surface, as `borealis` uses it. */
 export class OperatorClient {
   readonly #url: string;
@@ -89,6 +95,11 @@ export class OperatorClient {
   /** Asks once for another minor release, or how far that has come; throws a `Failure` with the service's reason. */
   async upgradeMinor(addonId: string, wanted: MinorUpgradeRequest): Promise<MinorUpgrade> {
     return minorUpgrade.parse(await this.#post(`/operator/addons/${addonId}/minor-upgrade`, wanted));
+  }
+
+  /** Has a standby take the primary's place, and waits; throws a `Failure` with the service's reason. */
+  async failOver(addonId: string, how: 'planned' | 'crash'): Promise<z.infer<typeof failoverOutcome>> {
+    return failoverOutcome.parse(await this.#post(`/operator/addons/${addonId}/failover`, { how }));
   }
 
   /** A token with which a new add-on is made from that backup; throws a `Failure` with the service's reason. */

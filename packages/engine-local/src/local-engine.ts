@@ -20,7 +20,9 @@ import {
   EngineError,
   type EngineEvent,
   type ExtensionCatalogue,
+  type FailoverOutcome,
   type InstalledExtension,
+  type PrimaryReplacement,
   type ClusterState as PublicState,
   type ReleaseOffer,
   type RestoreWindow,
@@ -60,6 +62,7 @@ import { CONTROL_ID } from './control-database.js';
 import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
+import { replacePrimary } from './nodes/replace-primary.js';
 import { MOST_NODES } from './nodes/roles.js';
 import { upgradeMinor } from './restart/minor-upgrade.js';
 import { describeDumps } from './store/dump-origin.js';
@@ -114,6 +117,10 @@ export class LocalEngine implements Engine {
     const cluster = this.known(id);
     await changeSpec(cluster.state, checkSpec(spec));
     return publicState(cluster.state);
+  }
+
+  async replacePrimary(id: string, how: PrimaryReplacement): Promise<FailoverOutcome> {
+    return replacePrimary(this.known(id), how);
   }
 
   async cluster(id: string): Promise<PublicState | null> {

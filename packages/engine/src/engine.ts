@@ -36,6 +36,13 @@ export interface Engine {
    */
   changeCluster(id: string, spec: ClusterSpec): Promise<ClusterState>;
 
+  /**
+   * Has a standby that has everything take the primary's place, and returns when the cluster has put itself in order after it. `planned`: sessions
+   * rest meanwhile, and nothing happens when they do not come to rest; `crash`: the primary is killed, and all follows that follows
+   * then. Throws `not_ready` when no standby may take over or sessions do not rest, `conflict` while another call does the same.
+   */
+  replacePrimary(id: string, how: PrimaryReplacement): Promise<FailoverOutcome>;
+
   /** The cluster as it is now; null when it was never created or is completely gone. */
   cluster(id: string): Promise<ClusterState | null>;
 
@@ -353,6 +360,9 @@ export type NodeEventType =
   | `failover-${'started' | 'completed'}`
   | `protection-${'lost' | 'restored'}`
   | 'disk-stalled';
+
+export const PRIMARY_REPLACEMENTS = ['planned', 'crash'] as const;
+export type PrimaryReplacement = (typeof PRIMARY_REPLACEMENTS)[number];
 
 /** What `failover-completed` tells. */
 export interface FailoverOutcome {

@@ -99,6 +99,12 @@ export const ERRORS = {
   },
   changesRefused: { status: 422, sentence: (d) => d.problem! },
   noChanges: { status: 404, sentence: (d) => d.problem!, resourceType: 'table' },
+  noReplicas: {
+    status: 422,
+    sentence: (d) => `The plan "${d.plan}" has one node, so no other one can take over.`,
+  },
+  drillNotNow: { status: 503, sentence: (d) => d.problem! },
+  drillFailed: { status: 500, sentence: (d) => d.problem! },
   changesNotNow: { status: 503, sentence: (d) => d.problem! },
   changesFailed: { status: 500, sentence: (d) => d.problem! },
   planSmall: {

@@ -6,6 +6,7 @@ import { refreshDocuments } from './access/refresh.js';
 import { addonStrand } from './addons/addon.strand.js';
 import { AddonOverview } from './addons/addon-overview.js';
 import { AddonRequests } from './addons/addon-requests.js';
+import { FailoverDrill } from './addons/failover-drill.js';
 import { BACKUP_POLICY } from './backups/backup-policy.js';
 import { BackupRequests } from './backups/backup-requests.js';
 import { BackupWatch } from './backups/backup-watch.js';
@@ -136,6 +137,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
         metrics,
         changes: new ChangeFinder(db, engine),
         upgrades: new MinorUpgrades(db, engine),
+        drill: new FailoverDrill(db, engine),
       }),
     );
   }

@@ -11,6 +11,7 @@ import { SpoolReader } from '../events/spool-reader.js';
 import { stopGateway } from '../gateway/process.js';
 import { stopStandbys } from '../nodes/node-servers.js';
 import { watchPrimary } from '../nodes/primary-watch.js';
+import { replaceOnDemand } from '../nodes/replace-primary.js';
 import { watchReplication } from '../nodes/replication-watch.js';
 import { watchStandbys } from '../nodes/standby-watch.js';
 import { finishFailover } from '../nodes/take-over.js';
@@ -36,7 +37,14 @@ import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
 import { Wake } from './wake.js';
 
-const STEPS: readonly Step[] = [...SERVER_STEPS, ...GATEWAY_STEPS, finishFailover, ...SPEC_STEPS, restartServer];
+const STEPS: readonly Step[] = [
+  ...SERVER_STEPS,
+  ...GATEWAY_STEPS,
+  finishFailover,
+  ...SPEC_STEPS,
+  restartServer,
+  replaceOnDemand,
+];
 const TICK = 1000;
 const LONGEST_PAUSE = 15_000;
 const WATCH_END_MS = 5000;
@@ -98,6 +106,8 @@ export class ClusterReconciler {
       promoted: false,
       failoverAt: null,
       failedOver: null,
+      outcome: null,
+      replacement: null,
       held: false,
       configuring: new Mutex(),
       gateway: null,

@@ -3,6 +3,7 @@ import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@boreali
 import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
 import type { RestartState } from '../restart/restart-state.js';
+import type { Replacement } from '../nodes/replace-primary.js';
 import type { StoredDumps } from '../store/dump-watch.js';
 import type { StoredBase } from '../store/stored-bases.js';
 import type { Mutex } from '../system/mutex.js';
@@ -52,6 +53,10 @@ export interface ClusterState {
   failoverAt: number | null;
   /** What is still to be told of a failover that is through. */
   failedOver: FailoverOutcome | null;
+  /** The outcome of the last failover in this life of the keeper. */
+  outcome: FailoverOutcome | null;
+  /** Somebody wants another primary. */
+  replacement: Replacement | null;
   /** True while the gateway holds all sessions for a planned one. */
   held: boolean;
   /** Writing of the servers' files, one at a time. */

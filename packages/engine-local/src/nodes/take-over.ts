@@ -131,5 +131,6 @@ export const finishFailover: Step = {
     await announceNodes(state, 'failover-completed', what, outcome);
     await state.journal.update(() => ({ failover: null }));
     state.failedOver = null;
+    state.outcome = outcome;
   },
 };

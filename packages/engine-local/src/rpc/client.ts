@@ -41,6 +41,7 @@ export function createEngineClient(socketPath: string): Engine {
     releases: () => call('GET', '/releases'),
     createCluster: (id, spec) => call('PUT', at(id), spec),
     changeCluster: (id, spec) => call('POST', at(id, '/change'), spec),
+    replacePrimary: (id, how) => call('POST', at(id, '/replace-primary'), { how }),
     cluster: async (id) => (await call<{ cluster: Awaited<ReturnType<Engine['cluster']>> }>('GET', at(id))).cluster,
     applyAccess: (id, access) => call('PUT', at(id, '/access'), access),
     closeSessions: (id, who) => call('POST', at(id, '/close-sessions'), who),

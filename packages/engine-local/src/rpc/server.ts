@@ -1,7 +1,13 @@
 import { chmod, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { ChangeQuery, MinorUpgradeRequest } from '@borealis/contract';
-import type { ClusterAccess, ClusterSpec, Engine, EngineErrorCode } from '@borealis/engine';
+import {
+  type ClusterAccess,
+  type ClusterSpec,
+  type Engine,
+  type EngineErrorCode,
+  PRIMARY_REPLACEMENTS,
+} from '@borealis/engine';
 import fastify, { type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
@@ -57,11 +63,16 @@ export function buildRpcServer({ engine, ensureControlDatabase, log }: KeeperSer
   return app;
 }
 
+const replacement = z.object({ how: z.enum(PRIMARY_REPLACEMENTS) });
+
 /** Documents are checked by the engine itself, whoever calls it. */
 function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   const idOf = (params: unknown) => byId.parse(params).id;
   app.put('/clusters/:id', ({ params, body }) => engine.createCluster(idOf(params), body as ClusterSpec));
   app.post('/clusters/:id/change', ({ params, body }) => engine.changeCluster(idOf(params), body as ClusterSpec));
+  app.post('/clusters/:id/replace-primary', ({ params, body }) =>
+    engine.replacePrimary(idOf(params), replacement.parse(body).how),
+  );
   app.get('/clusters/:id', async ({ params }) => ({ cluster: await engine.cluster(idOf(params)) }));
   app.get('/clusters/:id/credential-use', ({ params }) => engine.credentialUse(idOf(params)));
   app.get('/clusters/:id/restore-window', async ({ params }) => ({ window: await engine.restoreWindow(idOf(params)) }));

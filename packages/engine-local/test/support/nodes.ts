@@ -54,7 +54,8 @@ export async function killNode(home: string, id: string, node: number): Promise<
 /** A client that writes one row after the other wherever the primary is, and notes each that was acknowledged. */
 export class Writer {
   readonly acknowledged: number[] = [];
-  #next = 0;
+  /** Where no other writer began: rows of earlier ones may be there. */
+  #next = Math.floor(Math.random() * 1_000_000) * 1000;
   #stopped = false;
   readonly #running: Promise<void>;
 
@@ -101,4 +102,12 @@ export class Writer {
       void client.end().catch(() => undefined);
     }
   }
+}
+
+/** Sends a signal to every process of a node's server. */
+export async function signalNode(home: string, id: string, node: number, signal: NodeJS.Signals): Promise<void> {
+  const { data } = ofNode(homePaths(home).cluster(id), node);
+  const pid = Number((await readFile(`${data}/postmaster.pid`, 'utf8')).split('\n')[0]);
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  for (const one of [pid, ...children.trim().split(' ').filter(Boolean).map(Number)]) process.kill(one, signal);
 }

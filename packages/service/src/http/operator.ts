@@ -4,6 +4,7 @@ import type { Strands } from '@borealis/strands';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { AddonOverview } from '../addons/addon-overview.js';
+import type { FailoverDrill } from '../addons/failover-drill.js';
 import type { BackupRequests } from '../backups/backup-requests.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
@@ -17,6 +18,7 @@ import type { MinorUpgrades } from '../upgrades/minor-upgrades.js';
 import { bearerToken, sameSecret } from './authorization.js';
 import { operatorBackupRoutes } from './backup-routes.js';
 import { changeRoutes } from './change-routes.js';
+import { drillRoutes } from './drill-routes.js';
 import { errorHandler } from './error-handler.js';
 import { upgradeRoutes } from './upgrade-routes.js';
 
@@ -70,15 +72,16 @@ interface Parts {
   metrics: Metrics;
   changes: ChangeFinder;
   upgrades: MinorUpgrades;
+  drill: FailoverDrill;
 }
 
 const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import, finds what took rows away and puts other minor releases in place. */
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import, finds what took rows away, puts other minor releases in place and has a standby take over. */
 export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
-  const { db, engine, token, strands, rotations, backups, overview, events, metrics, changes, upgrades } = parts;
+  const { db, engine, token, strands, rotations, backups, overview, events, metrics, changes, upgrades, drill } = parts;
   return async (app) => {
     app.setErrorHandler(errorHandler(({ message }) => ({ message })));
     app.addHook('onRequest', async (request) => {
@@ -135,6 +138,7 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
     );
     await app.register(changeRoutes(changes));
     await app.register(upgradeRoutes(upgrades));
+    await app.register(drillRoutes(drill));
     app.get('/metrics', { schema: { tags, response: { 200: z.string(), ...refusals } } }, async (_request, reply) =>
       reply.type(metrics.contentType).send(await metrics.text()),
     );

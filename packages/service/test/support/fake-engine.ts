@@ -82,6 +82,10 @@ export class FakeEngine implements Engine {
   changeFailure: string | null = null;
   readonly #former = new Map<string, ClusterSpec>();
 
+  async replacePrimary(): Promise<never> {
+    throw new EngineError('not_ready', 'There is no standby.');
+  }
+
   async changeCluster(id: string, spec: ClusterSpec) {
     await this.before('changeCluster');
     const found = this.clusters.get(id);
