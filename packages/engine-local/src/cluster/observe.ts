@@ -4,13 +4,7 @@ import type { ClusterState } from './state.js';
 
 /** Looks whether what ran still runs, and reads what the gateway has told meanwhile. */
 export async function observe(state: ClusterState): Promise<void> {
-  if (state.server && !(await isServerAlive(state.server))) {
-    state.server = null;
-    state.promoted = false;
-    state.mayStartPrimary = false;
-    state.failoverAt ??= Date.now();
-    state.serverRestarts.lost(Date.now());
-  }
+  if (state.server && !(await isServerAlive(state.server))) noteLostServer(state);
   if (state.gateway && !(await isAlive(state.gateway))) {
     state.gateway = null;
     state.gatewayRestarts.lost(Date.now());
@@ -18,6 +12,15 @@ export async function observe(state: ClusterState): Promise<void> {
   await trimLog(state.journal.paths.postgresLog);
   await trimLog(state.journal.paths.gatewayLog); // strangers on the network can fill it a line at a time
   await drainSpool(state);
+}
+
+/** The primary is gone: it is started again, or another node takes its place. */
+export function noteLostServer(state: ClusterState): void {
+  state.server = null;
+  state.promoted = false;
+  state.mayStartPrimary = false;
+  state.failoverAt ??= Date.now();
+  state.serverRestarts.lost(Date.now());
 }
 
 /** Events that cannot be kept now stay in the gateway's spool; the cluster itself must not suffer from it. */

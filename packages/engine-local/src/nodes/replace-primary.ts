@@ -1,5 +1,6 @@
 import { EngineError, type FailoverOutcome, type PrimaryReplacement } from '@borealis/engine';
 import { connect, fenceServer } from '@borealis/postgres';
+import { noteLostServer } from '../cluster/observe.js';
 import type { ClusterReconciler } from '../cluster/reconciler.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
@@ -35,7 +36,10 @@ export async function replacePrimary(cluster: ClusterReconciler, how: PrimaryRep
       if (replacement.refusal) throw replacement.refusal;
       if (cluster.stopped || cluster.gone) throw new EngineError('unavailable', 'The keeper is stopping.');
       const { record } = state.journal;
-      return record.generation > generation && record.failover === null ? (state.outcome ?? undefined) : undefined;
+      if (record.generation > generation) return record.failover === null ? (state.outcome ?? undefined) : undefined;
+      if (replacement.begun && state.server && state.phase === 'ready')
+        throw new EngineError('not_ready', 'No standby took over in the end: the primary was started again.');
+      return undefined;
     });
   } finally {
     state.replacement = null;
@@ -58,8 +62,9 @@ export const replaceOnDemand: Step = {
     try {
       refuseWithoutHeir(state);
       // As an accident would have it: what follows is for those who watch over the primary.
-      if (replacement.how === 'crash') await fenceServer(state.journal.paths.data);
-      else await switchOver(state);
+      if (replacement.how === 'planned') return await switchOver(state);
+      await fenceServer(state.journal.paths.data);
+      noteLostServer(state);
     } catch (error) {
       replacement.refusal = toEngineError(error);
     }

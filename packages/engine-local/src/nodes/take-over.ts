@@ -70,6 +70,8 @@ export async function makePrimary(state: ClusterState, node: number, reason: str
   state.fenced = false;
   state.mayStartPrimary = true;
   state.configured = false;
+  // Another server: it is not to be waited for because this one died too often.
+  state.serverRestarts.recovered();
 }
 
 /** No process of a node that is not the primary any more is left when one is promoted. */
