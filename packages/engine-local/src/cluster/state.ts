@@ -2,8 +2,8 @@ import type { ClusterPhase, EngineError, FailoverOutcome } from '@borealis/engin
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
-import type { RestartState } from '../restart/restart-state.js';
 import type { Replacement } from '../nodes/replace-primary.js';
+import type { RestartState } from '../restart/restart-state.js';
 import type { StoredDumps } from '../store/dump-watch.js';
 import type { StoredBase } from '../store/stored-bases.js';
 import type { Mutex } from '../system/mutex.js';

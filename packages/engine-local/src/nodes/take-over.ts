@@ -1,5 +1,6 @@
 import { connect, fenceServer, findServer, isInRecovery, promote, proveWritable } from '@borealis/postgres';
 import { moveGateway } from '../cluster/gateway-steps.js';
+import type { ClusterRecord } from '../cluster/record.js';
 import { findRunningServer } from '../cluster/running.js';
 import { nodeSpec, serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
@@ -23,11 +24,16 @@ export const takeOver: Step = {
     state.server !== null || state.mayStartPrimary || nodesWith(state.journal.record, 'eligible').length === 0,
   async run(state) {
     const { record } = state.journal;
-    const heir = (await findRunningServer(state.journal)) ? null : await findHeir(state);
-    if (heir === null || record.rebuild) state.mayStartPrimary = true;
+    const heir = comesBack(record) || (await findRunningServer(state.journal)) ? null : await findHeir(state);
+    if (heir === null) state.mayStartPrimary = true;
     else await makePrimary(state, heir, `The primary, ${nodeName(record.primary)}, is gone.`);
   },
 };
+
+/** True while the keeper itself has stopped the primary, or makes its data anew. */
+function comesBack({ rebuild, next }: ClusterRecord): boolean {
+  return rebuild !== null || next?.stage === 'switching' || next?.stage === 'reverting';
+}
 
 /** A standby that may be promoted, runs and answers. */
 async function findHeir(state: ClusterState): Promise<number | null> {
