@@ -4,6 +4,7 @@ import { Cleanup } from './cleanup.mjs';
 import { createContext } from './context.mjs';
 import { describeMachine, load, nativeCrypto } from './machine.mjs';
 import { archive } from './measures/archive.mjs';
+import { backups } from './measures/backups.mjs';
 import { bases } from './measures/bases.mjs';
 import { clone } from './measures/clone.mjs';
 import { connect } from './measures/connect.mjs';
@@ -35,6 +36,7 @@ const RUNNERS = {
   clone,
   restore,
   bases,
+  backups,
   memory,
 };
 

@@ -14,6 +14,7 @@ export const MEASURES = [
   'clone',
   'restore',
   'bases',
+  'backups',
   'memory',
 ];
 
