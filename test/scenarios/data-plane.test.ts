@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect } from 'vitest';
-import { Installation } from '../support/installation.js';
+import { CLI, Installation } from '../support/installation.js';
 import { kill9, processes } from '../support/processes.js';
 import { scenario } from '../support/scenario.js';
 import { connectThrough, query } from '../support/sql.js';
@@ -7,11 +9,12 @@ import { appTunnelUser, openTunnel, throughPort, writerOf } from '../support/tun
 import { until } from '../support/until.js';
 
 let installation: Installation;
+let addon: string;
 let config: Record<string, string>;
 
 beforeAll(async () => {
   installation = await Installation.start();
-  await installation.createAddon('shop');
+  ({ name: addon } = await installation.createAddon('shop'));
   config = await installation.config('shop');
 });
 
@@ -61,6 +64,36 @@ scenario('a killed gateway comes back at its address with its host key, and Post
   expect(pidsOf('/postgres').filter((pid) => servers.includes(pid)).length).toBeGreaterThan(0);
   await tunnel.close();
 });
+
+scenario.full(
+  'borealis upgrade-gateway replaces the gateway, and open tunnels and new ones work all the while',
+  async () => {
+    const tunnel = await open();
+    const client = await connectThrough(throughPort(config.DATABASE_URL!, tunnel.localPort), ca());
+    let [visits, stopped] = [0, false];
+    const visiting = (async () => {
+      for (; !stopped; visits++) {
+        const another = await open();
+        await query(throughPort(config.DATABASE_URL!, another.localPort), ca(), 'select 1 as one');
+        await another.close();
+      }
+    })();
+    visiting.catch(() => {});
+    const env = { ...process.env, ...installation.environment, BOREALIS_HOME: installation.home };
+    for (const which of [[addon], ['--all'], [addon]]) {
+      const before = { gateways: pidsOf('gateway.cjs'), visits };
+      const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'upgrade-gateway', ...which], { env });
+      expect(stdout).toContain(`The gateway of ${addon} was replaced.`);
+      expect(pidsOf('gateway.cjs').some((pid) => !before.gateways.includes(pid))).toBe(true);
+      await until('visits after it', () => visits > before.visits + 1);
+    }
+    stopped = true;
+    await visiting;
+    expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+    await client.end();
+    await tunnel.close();
+  },
+);
 
 scenario('a killed PostgreSQL comes back by itself with every acknowledged row', async () => {
   const tunnel = await open();

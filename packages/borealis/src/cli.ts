@@ -17,6 +17,7 @@ import { PlatformClient } from './platform-client.js';
 import { poolCommand } from './pool-command.js';
 import { ensureCredentials } from './secrets.js';
 import { up } from './up.js';
+import { upgradeGatewayCommand } from './upgrade-gateway.js';
 import { upgradeMinor } from './upgrade-minor.js';
 
 const HELP = `borealis: run Borealis Isolated Postgres on this machine
@@ -25,6 +26,8 @@ Usage
   borealis up [--once]                 start everything and stay; --once: take the tour, stop, and tell by the exit status
   borealis dyno -a APP -- CMD…         run a command the way a dyno of that app would
   borealis rotate ADDON                renew the passwords and the key of the add-on's app now, with no downtime
+  borealis upgrade-gateway ADDON | --all [--json]
+                                       let a new process take over from the gateway; open tunnels go on in the old one, a day at most
   borealis find-change ADDON [--table T] [--kind KIND]… [--since WHEN] [--json]
                                        name the transactions that deleted rows of tables, emptied or dropped them, each with the
                                        moment to restore to; KIND: delete, truncate, drop or update; WHEN: a time with a zone, or 2h
@@ -137,6 +140,7 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   dyno: runDynoCommand,
   rotate: runRotate,
   'upgrade-minor': async (args) => upgradeMinor(runningService, args),
+  'upgrade-gateway': async (args) => upgradeGatewayCommand(await runningService(), args),
   'find-change': async (args) => findChange(runningService, args),
   drill: async (args) => drill(runningService, args),
   mail: runMail,

@@ -13,7 +13,15 @@ import {
 import { z } from 'zod';
 import { Failure } from './failure.js';
 
-const addons = z.array(z.looseObject({ id: z.string(), name: z.string(), sentence: z.string().nullable() }));
+const addons = z.array(
+  z.looseObject({
+    ...{ id: z.string(), name: z.string(), clusterId: z.string(), status: z.string() },
+    sentence: z.string().nullable(),
+  }),
+);
+export type OperatorAddon = z.infer<typeof addons>[number];
+const gatewayUpgrade = z.object({ draining: z.array(z.object({ tunnels: z.number(), until: z.string() })) });
+export type GatewayUpgrade = z.infer<typeof gatewayUpgrade>;
 const events = z.looseObject({
   events: z.array(
     z.looseObject({
@@ -59,7 +67,7 @@ export class OperatorClient {
   /** What is going on for one add-on, as a sentence; null when nothing is or the service does not answer. */
   async sentence(addonId: string): Promise<string | null> {
     try {
-      const all = addons.parse(await this.#get('/operator/addons'));
+      const all = await this.addons();
       return all.find((addon) => addon.id === addonId)?.sentence ?? null;
     } catch {
       return null;
@@ -108,9 +116,19 @@ export class OperatorClient {
     return restoreToken.parse(answer).restoreToken;
   }
 
+  /** Every add-on, the oldest first. */
+  async addons(): Promise<OperatorAddon[]> {
+    return addons.parse(await this.#get('/operator/addons'));
+  }
+
+  /** Replaces the gateway of an add-on's cluster; resolves when the new one has taken over. Throws a `Failure` with the service's reason. */
+  async upgradeGateway(addonId: string): Promise<GatewayUpgrade> {
+    return gatewayUpgrade.parse(await this.#post(`/operator/addons/${addonId}/upgrade-gateway`));
+  }
+
   /** The add-on of that name or id; throws a `Failure` unless there is one. */
-  async find(nameOrId: string): Promise<{ id: string; name: string }> {
-    const all = addons.parse(await this.#get('/operator/addons'));
+  async find(nameOrId: string): Promise<OperatorAddon> {
+    const all = await this.addons();
     const found = all.filter(({ id, name }) => id === nameOrId || name === nameOrId);
     if (found.length === 1) return found[0]!;
     throw new Failure(

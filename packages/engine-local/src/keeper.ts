@@ -4,6 +4,7 @@ import { supportedPlatform } from '@borealis/postgres';
 import type { FastifyInstance } from 'fastify';
 import { Clusters } from './cluster/clusters.js';
 import type { HomeContext } from './cluster/context.js';
+import { UpgradeTurns } from './cluster/gateway-upgrade.js';
 import { type ControlDatabase, ensureControlDatabase } from './control-database.js';
 import { EventJournal } from './events/event-journal.js';
 import { installGatewayProgram } from './gateway/program.js';
@@ -38,7 +39,6 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   supportedPlatform();
   const paths = await prepareHome(options.home);
   const lock = await lockHome(paths.lock);
-  const ending = new AbortController();
   try {
     const context: HomeContext = {
       home: { id: await homeIdentity(paths), paths },
@@ -47,18 +47,18 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
       authority: await CertificateAuthority.open(paths.authority),
       events: await EventJournal.open(paths.events),
       program: await installGatewayProgram(options.gatewayBundle, paths.releases),
+      gatewayUpgrades: new UpgradeTurns(),
       dataAtRest: await dataAtRest(paths.home),
-      ending: ending.signal,
     };
     context.log.info({ dataAtRest: context.dataAtRest }, 'what encrypts the files, and whether copies share blocks');
-    return await run(context, lock, ending);
+    return await run(context, lock);
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function run(context: HomeContext, lock: HomeLock, ending: AbortController): Promise<Keeper> {
+async function run(context: HomeContext, lock: HomeLock): Promise<Keeper> {
   const clusters = new Clusters(context);
   const engine = new LocalEngine(context, clusters);
   const removals = new StoreRemovals(context);
@@ -75,7 +75,6 @@ async function run(context: HomeContext, lock: HomeLock, ending: AbortController
   }
   let stopping: Promise<void> | undefined;
   const stop = (processes: boolean) => {
-    ending.abort(new Error('The keeper is stopping.'));
     stopping ??= removals.stop().then(() => shutDown(context, clusters, rpc, lock, processes));
     return stopping;
   };

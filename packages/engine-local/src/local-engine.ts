@@ -15,12 +15,12 @@ import {
   type CredentialUse,
   type DatabaseBackup,
   type DatabaseSpec,
-  type DumpName,
   type Engine,
   EngineError,
   type EngineEvent,
   type ExtensionCatalogue,
   type FailoverOutcome,
+  type GatewayUpgrade,
   type InstalledExtension,
   type PrimaryReplacement,
   type ClusterState as PublicState,
@@ -44,7 +44,6 @@ import {
   removeExtension,
 } from '@borealis/postgres';
 import { Backups } from './backups/backups.js';
-import { Fills } from './backups/fills.js';
 import { ChangeSearches } from './changes/change-searches.js';
 import { checkAccess } from './cluster/access-check.js';
 import { allotCluster } from './cluster/allotment.js';
@@ -52,6 +51,7 @@ import { changeSpec } from './cluster/change-spec.js';
 import type { Clusters } from './cluster/clusters.js';
 import type { HomeContext } from './cluster/context.js';
 import { dropClusterDatabase } from './cluster/drop-database.js';
+import type { GatewayUpgradeRequest } from './cluster/gateway-upgrade.js';
 import { closeSessions, credentialUse } from './cluster/open-sessions.js';
 import type { ClusterReconciler } from './cluster/reconciler.js';
 import { clusterSpec } from './cluster/schemas.js';
@@ -74,7 +74,6 @@ const LONGEST_WAIT_SECONDS = 60;
 /** The engine of one machine, inside the keeper. */
 export class LocalEngine implements Engine {
   readonly #searches = new ChangeSearches();
-  readonly #fills = new Fills();
 
   constructor(
     private readonly context: HomeContext,
@@ -159,6 +158,17 @@ export class LocalEngine implements Engine {
     return credentialUse(this.known(id).state);
   }
 
+  async upgradeGateway(id: string): Promise<GatewayUpgrade> {
+    const cluster = this.known(id);
+    const { state } = cluster;
+    if (state.phase !== 'ready')
+      throw new EngineError('not_ready', `The gateway of "${id}" cannot be replaced now: ${state.detail}`);
+    state.gatewayUpgrade ??= { outcome: null };
+    const request = state.gatewayUpgrade;
+    state.wake();
+    return cluster.until(() => upgradeOutcome(cluster, request));
+  }
+
   async capacity(): Promise<Capacity> {
     const { bavail, blocks, bsize } = await statfs(this.context.home.paths.clusters);
     return { totalBytes: blocks * bsize, freeBytes: bavail * bsize, dataAtRest: this.context.dataAtRest };
@@ -231,10 +241,6 @@ export class LocalEngine implements Engine {
     return upgradeMinor(this.known(id).state, wanted).catch((error: unknown) => {
       throw toEngineError(error);
     });
-  }
-
-  async fillDatabase(id: string, database: string, dump: DumpName): Promise<boolean> {
-    return this.#fills.ask(this.known(id).state, database, dump);
   }
 
   async usage(id: string): Promise<Record<string, number>> {
@@ -325,6 +331,16 @@ function accessOutcome(cluster: ClusterReconciler, revision: number): true | und
   if (journal.record.wanted === 'gone') throw new EngineError('conflict', 'The cluster is being destroyed.');
   if (trouble)
     throw new EngineError(trouble.code === 'no_room' ? 'no_room' : 'not_ready', trouble.message, { cause: trouble });
+  return undefined;
+}
+
+function upgradeOutcome(cluster: ClusterReconciler, { outcome }: GatewayUpgradeRequest): GatewayUpgrade | undefined {
+  if (outcome instanceof Error) throw new EngineError('unavailable', outcome.message, { cause: outcome });
+  if (outcome) return outcome;
+  refuseWhenStopped(cluster);
+  const { journal, trouble } = cluster.state;
+  if (journal.record.wanted === 'gone') throw new EngineError('conflict', 'The cluster is being destroyed.');
+  if (trouble) throw new EngineError('not_ready', trouble.message, { cause: trouble });
   return undefined;
 }
 

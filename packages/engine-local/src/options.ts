@@ -35,6 +35,8 @@ export interface KeeperOptions {
   tunnelHost?: string;
   /** Left out: gateways listen on loopback addresses only. */
   publicGateways?: PublicGateways;
+  /** How long a gateway that was replaced goes on with the tunnels it had, at most; 24 hours when not given. */
+  gatewayDrainSeconds?: number;
   /** Other bounds for the tenants of shared clusters than the usual ones. */
   tenantBounds?: Partial<TenantBounds>;
   /** Other times for the bases that clusters are restored from than the usual ones. */

@@ -80,9 +80,39 @@ test('the end of every open tunnel is told when its gateway is gone, and only on
   const events = line('tunnel-created', 'a') + line('tunnel-created', 'b') + line('tunnel-destroyed', 'a');
   await writeFile(join(spool, '1-1-1.jsonl'), events);
   await (await reader()).drain();
-  await (await reader()).closeOpenTunnels('gateway restarted');
-  await (await reader()).closeOpenTunnels('gateway restarted');
+  await (await reader()).closeOpenTunnels('gateway restarted', []);
+  await (await reader()).closeOpenTunnels('gateway restarted', []);
   expect((await told()).slice(3)).toEqual(['tunnel-destroyed b']);
+});
+
+test('two gateways are read side by side, and the end of one says nothing about the tunnels of the other', async () => {
+  const [old, fresh] = [join(spool, '1000-7-0.jsonl'), join(spool, '2000-8-0.jsonl')];
+  await writeFile(old, line('tunnel-created', 'a'));
+  await (await reader()).drain();
+  await writeFile(fresh, line('tunnel-created', 'b') + line('tunnel-created', 'c'));
+  await (await reader()).drain();
+  await appendFile(old, line('tunnel-created', 'd'));
+  await writeFile(join(spool, '1000-7-1.jsonl'), line('tunnel-destroyed', 'a'));
+  await appendFile(fresh, line('tunnel-destroyed', 'b'));
+  await (await reader()).closeOpenTunnels('gateway ended', [8]);
+  expect((await told()).slice(3)).toEqual([
+    'tunnel-created d',
+    'tunnel-destroyed a',
+    'tunnel-destroyed b',
+    'tunnel-destroyed d',
+  ]);
+  expect(await readdir(spool)).toEqual(['2000-8-0.jsonl']);
+  await (await reader()).closeOpenTunnels('gateway ended', []);
+  expect((await told()).slice(7)).toEqual(['tunnel-destroyed c']);
+});
+
+test('what an earlier version has noted is gone on with', async () => {
+  const first = line('tunnel-created', 'a');
+  await writeFile(join(spool, '1000-7-1.jsonl'), first + line('tunnel-created', 'b'));
+  const open = { a: JSON.parse(first) };
+  await writeFile(paths.spool, JSON.stringify({ segment: '1000-7-1.jsonl', offset: first.length, open }));
+  await (await reader()).closeOpenTunnels('gateway restarted', []);
+  expect(await told()).toEqual(['tunnel-created b', 'tunnel-destroyed a', 'tunnel-destroyed b']);
 });
 
 test('a gateway that never wrote has no events', async () => {

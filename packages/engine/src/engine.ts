@@ -63,6 +63,13 @@ export interface Engine {
    */
   credentialUse(id: string): Promise<CredentialUse>;
 
+  /**
+   * Lets a new process of the installed release take the cluster's listening socket: nobody is refused meanwhile, tunnels that are
+   * open go on in the process they are in, a day at most. Throws `not_ready` when there is none to take over from, `unavailable`
+   * when the new one cannot: then the old one serves on. Asked again, there is a newer process again.
+   */
+  upgradeGateway(id: string): Promise<GatewayUpgrade>;
+
   /** The moments to which `createCluster` can copy this cluster now; null when it is of a kind that is never copied. */
   restoreWindow(id: string): Promise<RestoreWindow | null>;
 
@@ -96,14 +103,6 @@ export interface Engine {
    * failed its trial and while something else restarts the server, `not_ready` while the cluster cannot take it.
    */
   upgradeMinor(id: string, wanted: MinorUpgradeRequest): Promise<MinorUpgrade>;
-
-  /**
-   * Restores a dump that an object store has into a database of the document in force, and compares it with what was dumped; everything in it
-   * belongs to the database's owner. Answers within seconds: true when all of it is there, false while the same call is to be repeated.
-   * What a crash breaks off begins anew. Throws `not_found` or `unsupported` for a dump that cannot be used, `conflict` for a database that
-   * is not empty or was made of another dump, `no_room`, and `not_ready` while it cannot be done.
-   */
-  fillDatabase(id: string, database: string, dump: DumpName): Promise<boolean>;
 
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
@@ -232,13 +231,6 @@ export interface StoredBackup {
   waitingDumps: number;
 }
 
-/** One dump among those that an object store has of a database. */
-export interface DumpName {
-  /** As `storedDatabase` takes it. */
-  backup: string;
-  dump: string;
-}
-
 /** The dumps of one database, as an object store alone has them. */
 export interface StoredDatabase {
   major: PostgresMajor;
@@ -312,6 +304,11 @@ export interface CredentialUse {
   tunnels: { username: string; fingerprint: string; count: number }[];
   /** Open sessions by role and the verifier whose password let them in, as its SHA-256 in hexadecimal. */
   sessions: { role: string; verifierDigest: string; count: number }[];
+}
+
+export interface GatewayUpgrade {
+  /** Gateways that were replaced and still have tunnels; each of these is ended cleanly at `until` (ISO 8601). */
+  draining: { tunnels: number; until: string }[];
 }
 
 export interface Capacity {

@@ -95,7 +95,7 @@ test('a draining gateway runs by new configurations, and ends whom it is told to
   await gateway.handOver();
   const late = await asBob();
   directory.change({ tunnelUsers: [directory.user('bob', [directory.bob])] });
-  expect(await gateway.control({ op: 'reload' }, old)).toEqual({ ok: true, revision: 2 });
+  expect(await gateway.control({ op: 'reload' }, old)).toMatchObject({ ok: true, revision: 2 });
   await cut(alice);
   expect(await echo(again, 'still here')).toBe('still here');
   const close = { op: 'close', tunnelUsers: ['bob'], roles: [] };

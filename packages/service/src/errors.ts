@@ -85,11 +85,6 @@ export const ERRORS = {
   },
   noStoredBackup: { status: 422, sentence: (d) => `The object store has no backup "${d.backup}".` },
   backupRefused: { status: 422, sentence: (d) => d.reason! },
-  dumpMoment: {
-    status: 422,
-    sentence: (d) =>
-      `The backup "${d.backup}" has one moment only: leave out the time to restore to, or name another of its backups.`,
-  },
   backupEmpty: { status: 422, sentence: (d) => `The backup "${d.backup}" has no database of an app in it.` },
   neverCopied: {
     status: 400,
@@ -222,6 +217,7 @@ export const ERRORS = {
   minorConflict: { status: 409, sentence: (d) => d.problem! },
   minorNotNow: { status: 503, sentence: (d) => d.problem! },
   engineBusy: { status: 503, sentence: () => 'The database is recovering. Try again in a moment.' },
+  gatewayNotUpgraded: { status: 503, sentence: (d) => `No new gateway has taken over: ${d.problem}` },
   platformUnavailable: { status: 503, sentence: () => 'The platform cannot be asked for access now. Try again later.' },
   internal: { status: 500, sentence: () => 'Something went wrong on our side. Try again later.' },
 } satisfies Record<string, Entry>;

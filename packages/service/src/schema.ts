@@ -231,7 +231,6 @@ export interface OriginTable {
   moment: string | null;
   role_suffix: string;
   from_store: Generated<boolean>;
-  dump: string | null;
 }
 
 export interface PlanChangeTable {

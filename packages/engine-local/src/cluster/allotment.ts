@@ -47,7 +47,6 @@ export function basicRecord(
     archiveKey: null,
     archiveFailing: false,
     basesFailing: false,
-    filled: {},
     storedIn: null,
     storeFailing: false,
     backupKeys: {},

@@ -56,7 +56,7 @@ export class Clusters {
     const all = [...this.#reconcilers.values()];
     await Promise.all(all.map((reconciler) => reconciler.stop()));
     if (!processes) return;
-    await Promise.all(all.map((reconciler) => reconciler.stopGateway()));
+    await Promise.all(all.map((reconciler) => reconciler.stopGateways()));
     await Promise.all(all.map((reconciler) => reconciler.stopServer()));
   }
 

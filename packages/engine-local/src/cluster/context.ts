@@ -5,6 +5,7 @@ import type { GatewayProgram } from '../gateway/program.js';
 import type { CertificateAuthority } from '../home/certificate-authority.js';
 import type { Home } from '../home/home.js';
 import type { KeeperOptions } from '../options.js';
+import type { UpgradeTurns } from './gateway-upgrade.js';
 
 /** What all clusters of a home share. */
 export interface HomeContext {
@@ -14,8 +15,7 @@ export interface HomeContext {
   authority: CertificateAuthority;
   events: EventJournal;
   program: GatewayProgram;
+  gatewayUpgrades: UpgradeTurns;
   /** As it was found when the keeper started. */
   dataAtRest: DataAtRest;
-  /** Aborted when the keeper stops. */
-  ending: AbortSignal;
 }

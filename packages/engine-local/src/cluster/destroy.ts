@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { stopServer } from '@borealis/postgres';
 import { removeScratch } from '../backups/scratch.js';
-import { stopGateway } from '../gateway/process.js';
 import { stopStandbys } from '../nodes/node-servers.js';
 import { forgetBackup } from '../store/store-removals.js';
 import { removeOsUser } from '../system/os-users.js';
-import { findRunningGateway, findRunningServer } from './running.js';
+import { stopGateways } from './gateways.js';
+import { findRunningServer } from './running.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -16,9 +16,8 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
   const { record, paths } = state.journal;
   state.detail = 'Ending tunnels and sessions';
   if (record.gateway) {
-    const gateway = await findRunningGateway(state.journal);
-    if (gateway) await stopGateway(paths.gatewayLink, gateway);
-    await state.spool.closeOpenTunnels('cluster destroyed');
+    await stopGateways(state.journal);
+    await state.spool.closeOpenTunnels('cluster destroyed', []);
   }
   state.detail = 'Stopping the database';
   const server = await findRunningServer(state.journal);

@@ -1,18 +1,16 @@
 import type { GatewayMoved } from '@borealis/contract';
 import { configDigest, writeGatewayConfig } from '../gateway/config-file.js';
-import { GatewaySilence, requestStatus, sendCommand } from '../gateway/control-client.js';
-import { findGateway, startGateway } from '../gateway/process.js';
-import type { ProcessIdentity } from '../system/process-identity.js';
-import { terminate } from '../system/termination.js';
+import { reloadGateway } from '../gateway/control-client.js';
+import { startGateway } from '../gateway/process.js';
 import { issueGatewayCertificate } from './allotment.js';
+import { upgradeGateway } from './gateway-upgrade.js';
+import { type MovingCommand, meetGateways, tellGateways } from './gateways.js';
 import type { ClusterRecord, GatewayRecord } from './record.js';
 import { announceRecovery } from './recovery.js';
 import type { ClusterState } from './state.js';
 import type { Step } from './step.js';
 
 const RENEW_BEFORE = 30 * 24 * 60 * 60 * 1000;
-const ANSWER_SECONDS = 10;
-const SILENCES = 3;
 
 /** The gateway's part of the record; null for a cluster without one, whose gateway steps are all done. */
 function gatewayOf(state: ClusterState): GatewayRecord | null {
@@ -52,14 +50,8 @@ const startGatewayProcess: Step = {
   isDone: (state) => gatewayOf(state) === null || state.gateway !== null,
   wait: (state) => state.gatewayRestarts.wait(Date.now()),
   async run(state) {
-    const found = await findGateway(state.journal.paths.gatewayLink, state.users?.gateway ?? null);
-    if (found) {
-      const { revision } = await askGateway(state, found, (directory) => requestStatus(directory, ANSWER_SECONDS));
-      state.gatewayRevision = revision;
-      state.gateway = found;
-    } else {
-      await startNewGateway(state);
-    }
+    await meetGateways(state);
+    if (!state.gateway) await startNewGateway(state);
     state.gatewayRestarts.started(Date.now());
     if (state.gatewayRestarts.recovered()) await announceRecovery(state, 'The gateway was restarted');
   },
@@ -68,7 +60,8 @@ const startGatewayProcess: Step = {
 async function startNewGateway(state: ClusterState): Promise<void> {
   const { record, paths } = state.journal;
   const gateway = gatewayOf(state)!;
-  await state.spool.closeOpenTunnels('gateway restarted');
+  const others = state.draining.map(({ pid }) => pid);
+  await state.spool.closeOpenTunnels('gateway restarted', others);
   await writeGatewayConfig(record, gateway, paths, state.users?.gateway ?? undefined);
   state.gateway = await startGateway({
     program: state.context.program,
@@ -78,10 +71,11 @@ async function startNewGateway(state: ClusterState): Promise<void> {
     os: state.users?.gateway ?? null,
     onExit: state.wake,
   });
-  state.gatewayRevision = gateway.revision;
+  state.gatewayProgram = { script: state.context.program.script, node: process.version };
+  state.gatewayRevision = Math.min(state.gatewayRevision, gateway.revision);
 }
 
-const reloadGateway: Step = {
+const reloadGateways: Step = {
   phase: null,
   detail: 'Applying access in the gateway',
   isDone: (state) => {
@@ -92,52 +86,27 @@ const reloadGateway: Step = {
     const { record, paths } = state.journal;
     const gateway = gatewayOf(state)!;
     await writeGatewayConfig(record, gateway, paths, state.users?.gateway ?? undefined);
-    const { revision } = await askGateway(state, state.gateway!, async (directory) => {
-      await sendCommand(directory, { op: 'reload' }, ANSWER_SECONDS);
-      return requestStatus(directory, ANSWER_SECONDS);
-    });
-    if (revision !== gateway.revision)
-      throw new Error(`The gateway runs by revision ${revision} instead of ${gateway.revision}.`);
-    state.gatewayRevision = revision;
+    await tellGateways(state, reloadGateway);
+    await meetGateways(state);
+    if (state.gateway && state.gatewayRevision !== gateway.revision)
+      throw new Error(`The gateway runs by revision ${state.gatewayRevision} instead of ${gateway.revision}.`);
   },
 };
 
 /**
- * Has the gateway run by the record at once; gives what became of the sessions. Null where none runs, or where it did already. What fails here
- * the steps do later.
+ * Has the gateways run by the record at once; gives what became of the sessions. Null where none runs, or where they did already. What fails
+ * here the steps do later.
  */
-export async function moveGateway(
-  state: ClusterState,
-  ask: (directory: string) => Promise<GatewayMoved>,
-): Promise<GatewayMoved | null> {
+export async function moveGateway(state: ClusterState, ask: MovingCommand): Promise<GatewayMoved | null> {
   if (!state.gateway) return null;
   if (!numberConfiguration.isDone(state)) await numberConfiguration.run(state);
-  if (reloadGateway.isDone(state)) return null;
+  if (reloadGateways.isDone(state)) return null;
   const { record, paths } = state.journal;
   const gateway = gatewayOf(state)!;
   await writeGatewayConfig(record, gateway, paths, state.users?.gateway ?? undefined);
-  const moved = await askGateway(state, state.gateway, ask);
+  const moved = await tellGateways(state, ask);
   state.gatewayRevision = moved.revision;
   return moved;
-}
-
-/** Asks a living gateway something. One that stays silent again and again hangs: it is ended, and so started anew. */
-async function askGateway<T>(
-  state: ClusterState,
-  process: ProcessIdentity,
-  ask: (directory: string) => Promise<T>,
-): Promise<T> {
-  try {
-    const answer = await ask(state.journal.paths.gatewayLink);
-    state.gatewaySilences = 0;
-    return answer;
-  } catch (error) {
-    if (error instanceof GatewaySilence && ++state.gatewaySilences >= SILENCES) {
-      state.gatewaySilences = 0;
-      await terminate(process, 2);
-    }
-    throw error;
-  }
 }
 
 const noteAccessInForce: Step = {
@@ -166,6 +135,7 @@ export const GATEWAY_STEPS: readonly Step[] = [
   renewCertificate,
   numberConfiguration,
   startGatewayProcess,
-  reloadGateway,
+  reloadGateways,
   noteAccessInForce,
+  upgradeGateway,
 ];

@@ -1,17 +1,31 @@
 import { isServerAlive, trimLog } from '@borealis/postgres';
 import { isAlive } from '../system/process-identity.js';
+import { findRunningGateways } from './running.js';
 import type { ClusterState } from './state.js';
 
 /** Looks whether what ran still runs, and reads what the gateway has told meanwhile. */
 export async function observe(state: ClusterState): Promise<void> {
   if (state.server && !(await isServerAlive(state.server))) noteLostServer(state);
+  await observeGateways(state);
+  await trimLog(state.journal.paths.postgresLog);
+  await trimLog(state.journal.paths.gatewayLog); // strangers on the network can fill it a line at a time
+  await drainSpool(state);
+}
+
+async function observeGateways(state: ClusterState): Promise<void> {
   if (state.gateway && !(await isAlive(state.gateway))) {
     state.gateway = null;
     state.gatewayRestarts.lost(Date.now());
   }
-  await trimLog(state.journal.paths.postgresLog);
-  await trimLog(state.journal.paths.gatewayLog); // strangers on the network can fill it a line at a time
-  await drainSpool(state);
+  const alive = await Promise.all(state.draining.map(isAlive));
+  if (alive.every(Boolean)) return;
+  state.draining = state.draining.filter((_, index) => alive[index]);
+  // One that was killed could not tell that its tunnels have ended.
+  const living = await findRunningGateways(state.journal);
+  await state.spool.closeOpenTunnels(
+    'gateway ended',
+    living.map(({ pid }) => pid),
+  );
 }
 
 /** The primary is gone: it is started again, or another node takes its place. */

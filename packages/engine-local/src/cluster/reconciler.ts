@@ -8,7 +8,6 @@ import { removeScratch } from '../backups/scratch.js';
 import { watchBases } from '../copies/base-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
-import { stopGateway } from '../gateway/process.js';
 import { stopStandbys } from '../nodes/node-servers.js';
 import { watchPrimary } from '../nodes/primary-watch.js';
 import { replaceOnDemand } from '../nodes/replace-primary.js';
@@ -26,10 +25,11 @@ import { watchTenants } from '../tenants/tenant-watch.js';
 import type { HomeContext } from './context.js';
 import { destroyEverything } from './destroy.js';
 import { GATEWAY_STEPS } from './gateway-steps.js';
+import { stopGateways } from './gateways.js';
 import { observe } from './observe.js';
 import type { ClusterJournal } from './record.js';
 import { Restarts } from './restarts.js';
-import { findRunningGateway, findRunningServer } from './running.js';
+import { findRunningServer } from './running.js';
 import { isShared } from './server-spec.js';
 import { SERVER_STEPS } from './server-steps.js';
 import { SPEC_STEPS } from './spec-steps.js';
@@ -111,7 +111,11 @@ export class ClusterReconciler {
       held: false,
       configuring: new Mutex(),
       gateway: null,
-      gatewaySilences: 0,
+      draining: [],
+      gatewaySilences: new Map(),
+      gatewayProgram: null,
+      gatewayUpgrade: null,
+      gatewayUpgradeDueAt: 0,
       rolesRevision: record.accessInForce,
       rolesDueAt: 0,
       applied: new Map(),
@@ -178,13 +182,12 @@ export class ClusterReconciler {
     return this.#stopped;
   }
 
-  /** Stops the gateway, so that tunnels end cleanly. Only after `stop`. */
-  async stopGateway(): Promise<void> {
+  /** Stops the gateways, so that tunnels end cleanly. Only after `stop`. */
+  async stopGateways(): Promise<void> {
     const { journal, spool } = this.state;
     if (!journal.record.gateway) return;
-    const gateway = await findRunningGateway(journal);
-    if (gateway) await stopGateway(journal.paths.gatewayLink, gateway);
-    await spool.closeOpenTunnels('gateway stopped');
+    await stopGateways(journal);
+    await spool.closeOpenTunnels('gateway stopped', []);
   }
 
   /** Stops PostgreSQL on all nodes with everything written to disk, the primary first. Only after `stop`. */

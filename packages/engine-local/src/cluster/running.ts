@@ -1,13 +1,14 @@
 import { findServer, type OsUser, type ServerIdentity } from '@borealis/postgres';
-import { findGateway } from '../gateway/process.js';
+import { findGateways } from '../gateway/process.js';
 import { findOsUser } from '../system/os-users.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
 import type { ClusterJournal } from './record.js';
 
-/** The cluster's gateway among all processes, whether or not this keeper has met it yet. */
-export async function findRunningGateway({ record, paths }: ClusterJournal): Promise<ProcessIdentity | null> {
+/** The cluster's gateways among all processes, whether or not this keeper has met them yet: several while one takes over from another. */
+export async function findRunningGateways({ record, paths }: ClusterJournal): Promise<ProcessIdentity[]> {
   const name = record.osUsers?.gateway;
-  return record.gateway && ownUser(name, (user) => findGateway(paths.gatewayLink, user));
+  if (!record.gateway) return [];
+  return (await ownUser(name, (user) => findGateways(paths.gatewayLink, user))) ?? [];
 }
 
 /** The PostgreSQL of the cluster's primary, whether or not this keeper has met it yet. */

@@ -1,3 +1,4 @@
+import type { GatewayStatus } from '@borealis/contract';
 import type { ClusterPhase, EngineError, FailoverOutcome } from '@borealis/engine';
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { Jobs } from '../backups/jobs.js';
@@ -9,6 +10,7 @@ import type { StoredBase } from '../store/stored-bases.js';
 import type { Mutex } from '../system/mutex.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
 import type { HomeContext } from './context.js';
+import type { GatewayUpgradeRequest } from './gateway-upgrade.js';
 import type { ClusterJournal } from './record.js';
 import type { Restarts } from './restarts.js';
 
@@ -61,9 +63,18 @@ export interface ClusterState {
   held: boolean;
   /** Writing of the servers' files, one at a time. */
   readonly configuring: Mutex;
+  /** The gateway that accepts connections. */
   gateway: ProcessIdentity | null;
-  /** How often in a row the living gateway did not answer. */
-  gatewaySilences: number;
+  /** Those that it has replaced and that still serve the tunnels they had. */
+  draining: ProcessIdentity[];
+  /** By pid: since when a living gateway does not answer, in milliseconds since 1970. */
+  readonly gatewaySilences: Map<number, number>;
+  /** What the gateway that accepts connections runs; null until it was met. */
+  gatewayProgram: GatewayStatus['program'] | null;
+  /** Not null: somebody waits for a new gateway to take over. */
+  gatewayUpgrade: GatewayUpgradeRequest | null;
+  /** Milliseconds since 1970: one of another release is not replaced by itself before. */
+  gatewayUpgradeDueAt: number;
   /** Revision of the access document that PostgreSQL runs by. */
   rolesRevision: number;
   /** When to apply the same roles again: a sweep is due, or an object was locked. */
@@ -72,7 +83,7 @@ export interface ClusterState {
   readonly applied: AppliedDatabases;
   /** When to apply every database again: tenants may have granted what they should not. */
   sweepDueAt: number;
-  /** Revision of the file that the living gateway runs by. */
+  /** Revision of the file that all living gateways run by. */
   gatewayRevision: number;
   /** Milliseconds since 1970: up to this moment everything is in the object store. Null while nothing can be made from it. */
   storedUpTo: number | null;

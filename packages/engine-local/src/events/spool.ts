@@ -4,7 +4,11 @@ import { join } from 'node:path';
 import { type GatewayEvent, gatewayEvent } from '@borealis/contract';
 import { isSystemError } from '../system/files.js';
 
-/** How far a gateway's spool has been read: everything before `offset` bytes of `segment`, and all older segments. */
+/**
+ * The events of a cluster's gateways: each of them is a writer, `<start ms>-<pid>`, with segments of its own.
+ */
+
+/** How far a writer's events have been read: everything before `offset` bytes of `segment`, and all older segments. */
 export interface SpoolPosition {
   segment: string | null;
   offset: number;
@@ -21,13 +25,13 @@ const SEGMENT = /^(\d+)-(\d+)-(\d+)\.jsonl$/;
 const BATCH_BYTES = 1024 * 1024;
 
 /**
- * Reads on from the position, at most about a megabyte. Only whole lines count. The directory belongs to the gateway's user, so
+ * Reads on from the writer's position, at most about a megabyte. Only whole lines count. The directory belongs to the gateway's user, so
  * nothing in it is followed through a link or believed before it is checked.
  */
-export async function readSpool(directory: string, from: SpoolPosition): Promise<SpoolBatch> {
+export async function readSpool(directory: string, writer: string, from: SpoolPosition): Promise<SpoolBatch> {
   const batch: SpoolBatch = { events: [], position: from, unreadable: 0 };
   let bytes = 0;
-  for (const segment of await segmentsFrom(directory, from.segment)) {
+  for (const segment of await segmentsFrom(directory, writer, from.segment)) {
     const offset = segment === batch.position.segment ? batch.position.offset : 0;
     const text = await readFrom(join(directory, segment), offset);
     const whole = text.subarray(0, text.lastIndexOf('\n') + 1);
@@ -46,18 +50,41 @@ export async function readSpool(directory: string, from: SpoolPosition): Promise
   return batch;
 }
 
-/** Deletes segments that were read to their end and will not grow: all that are older than the position's. */
-export async function deleteConsumed(directory: string, { segment }: SpoolPosition): Promise<void> {
+/** Deletes segments that were read to their end and will not grow: all of the writer's that are older than the position's. */
+export async function deleteConsumed(directory: string, writer: string, { segment }: SpoolPosition): Promise<void> {
   if (segment === null) return;
-  for (const name of await listSegments(directory)) {
+  for (const name of await segmentsOf(directory, writer)) {
     if (compare(name, segment) >= 0) return;
     await rm(join(directory, name), { force: true });
   }
 }
 
-async function segmentsFrom(directory: string, segment: string | null): Promise<string[]> {
-  const all = await listSegments(directory);
+/** Deletes all that a writer has left. Only for one that is gone and was read to its end. */
+export async function deleteWriter(directory: string, writer: string): Promise<void> {
+  for (const name of await segmentsOf(directory, writer)) await rm(join(directory, name), { force: true });
+}
+
+/** Whose segments there are, those that started first before the others. */
+export async function writersIn(directory: string): Promise<string[]> {
+  return [...new Set((await listSegments(directory)).map(writerOf))];
+}
+
+/** The writer of a segment. */
+export function writerOf(segment: string): string {
+  return segment.slice(0, segment.lastIndexOf('-'));
+}
+
+export function pidOf(writer: string): number {
+  return Number(writer.split('-')[1]);
+}
+
+async function segmentsFrom(directory: string, writer: string, segment: string | null): Promise<string[]> {
+  const all = await segmentsOf(directory, writer);
   return segment === null ? all : all.filter((name) => compare(name, segment) >= 0);
+}
+
+async function segmentsOf(directory: string, writer: string): Promise<string[]> {
+  return (await listSegments(directory)).filter((name) => writerOf(name) === writer);
 }
 
 async function listSegments(directory: string): Promise<string[]> {

@@ -9,10 +9,12 @@ import {
   gatewayHeld,
   gatewayMoved,
   gatewayStatus,
+  handedOver,
 } from '@borealis/contract';
 import type { z } from 'zod';
+import type { GatewayProgram } from './program.js';
 
-/** Longer than the gateway gives itself to take sessions from their servers, or to bring them back. */
+/** Longer than the gateway gives itself to take sessions from their servers, to bring them back, or to start another one. */
 const ANSWER_SECONDS = 40;
 const ANSWER_LIMIT = 16 * 1024 * 1024;
 
@@ -22,20 +24,25 @@ export class GatewaySilence extends Error {
 }
 
 /**
- * Asks the gateway for its state; throws `GatewaySilence` when it does not answer within `seconds`, or not as a gateway of this
- * release does: one of another release is replaced like one that hangs.
+ * All these ask the gateway that accepts connections, or that of the pid named. This one asks for its state; throws `GatewaySilence`
+ * when it does not answer within `seconds`, or not as a gateway of this release does: one of another release is replaced like one
+ * that hangs.
  */
-export async function requestStatus(directory: string, seconds: number): Promise<GatewayStatus> {
-  const status = gatewayStatus.safeParse(await request(directory, { op: 'status' }, seconds));
+export async function requestStatus(directory: string, seconds: number, pid?: number): Promise<GatewayStatus> {
+  const status = gatewayStatus.safeParse(await request(directory, { op: 'status' }, seconds, pid));
   if (!status.success)
     throw new GatewaySilence('The gateway answers like one of another release.', { cause: status.error });
   return status.data;
 }
 
 /** Sends a command; throws the gateway's own sentence when it refuses, `GatewaySilence` when it does not answer in time. */
-export async function sendCommand(directory: string, command: GatewayCommandInput, seconds: number): Promise<void> {
-  const answer = gatewayAnswer.parse(await request(directory, command, seconds));
-  if (!answer.ok) throw new Error(`The gateway refused "${command.op}": ${answer.error ?? 'no reason given'}`);
+export async function sendCommand(
+  directory: string,
+  command: GatewayCommandInput,
+  seconds: number,
+  pid?: number,
+): Promise<void> {
+  await ask(directory, command, seconds, gatewayAnswer, pid);
 }
 
 /**
@@ -46,21 +53,33 @@ export async function sendCommand(directory: string, command: GatewayCommandInpu
 export function holdSessions(
   directory: string,
   { seconds, late }: { seconds: number; late: 'abort' | 'close' },
+  pid?: number,
 ): Promise<GatewayHeld> {
-  return ask(directory, { op: 'hold', seconds, late }, seconds + ANSWER_SECONDS, gatewayHeld);
+  return ask(directory, { op: 'hold', seconds, late }, seconds + ANSWER_SECONDS, gatewayHeld, pid);
 }
 
 /**
  * Has the gateway read its file and go on with the sessions that are held, on the servers named there; resolves when they do. Where
  * none is held it is `reloadGateway`.
  */
-export function resumeSessions(directory: string): Promise<GatewayMoved> {
-  return ask(directory, { op: 'resume' }, ANSWER_SECONDS, gatewayMoved);
+export function resumeSessions(directory: string, pid?: number): Promise<GatewayMoved> {
+  return ask(directory, { op: 'resume' }, ANSWER_SECONDS, gatewayMoved, pid);
 }
 
 /** Has the gateway read its file and run by it; tells which sessions were moved or closed because their server is not the one now. */
-export function reloadGateway(directory: string): Promise<GatewayMoved> {
-  return ask(directory, { op: 'reload' }, ANSWER_SECONDS, gatewayMoved);
+export function reloadGateway(directory: string, pid?: number): Promise<GatewayMoved> {
+  return ask(directory, { op: 'reload' }, ANSWER_SECONDS, gatewayMoved, pid);
+}
+
+/** Lets a new process of that program take over, and gives its pid; on an error nothing has changed. Throws as `sendCommand` does. */
+export async function requestHandOver(
+  directory: string,
+  program: GatewayProgram,
+  drainSeconds: number,
+  pid: number,
+): Promise<number> {
+  const command = { op: 'hand-over', ...program, drainSeconds } as const;
+  return (await ask(directory, command, ANSWER_SECONDS, handedOver, pid)).pid;
 }
 
 async function ask<T>(
@@ -68,16 +87,17 @@ async function ask<T>(
   command: GatewayCommandInput,
   seconds: number,
   form: z.ZodType<T>,
+  pid: number | undefined,
 ): Promise<T> {
-  const answer = await request(directory, command, seconds);
+  const answer = await request(directory, command, seconds, pid);
   const { ok, error } = gatewayAnswer.parse(answer);
   if (!ok) throw new Error(`The gateway refused "${command.op}": ${error ?? 'no reason given'}`);
   return form.parse(answer);
 }
 
-function request(directory: string, command: GatewayCommandInput, seconds: number): Promise<unknown> {
+function request(directory: string, command: GatewayCommandInput, seconds: number, pid?: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection(join(directory, 'control.sock'));
+    const socket = createConnection(join(directory, `${pid ?? 'control'}.sock`));
     let text = '';
     const fail = (why: string, cause?: unknown) => {
       socket.destroy();

@@ -29,15 +29,15 @@ const BACKLOG = 511;
 const LOG_LIMIT_BYTES = 5 * 1024 * 1024;
 const START_SECONDS = 30;
 
-/** The living gateway of that directory, also one that an earlier keeper started; `os` null means the keeper's own user. */
-export async function findGateway(directory: string, os: OsUser | null): Promise<ProcessIdentity | null> {
-  const [found] = await findProcesses(os?.uid ?? process.getuid?.() ?? null, directory);
-  return found ?? null;
+/** All living gateways of that directory, whoever started them; `os` null means the keeper's own user. */
+export function findGateways(directory: string, os: OsUser | null): Promise<ProcessIdentity[]> {
+  return findProcesses(os?.uid ?? process.getuid?.() ?? null, directory);
 }
 
 /**
  * Starts the gateway and resolves when it answers on its control socket. The keeper binds the address, so that the gateway
- * needs no right to, and so that there is never a second one: whoever has the address is the only one.
+ * needs no right to, and so that there is never a second one: whoever has the address is the only one. Later ones get it from
+ * the one before (`hand-over`).
  */
 export async function startGateway(launch: GatewayLaunch): Promise<ProcessIdentity> {
   const log = await openLog(launch.logFile);
@@ -53,7 +53,7 @@ export async function startGateway(launch: GatewayLaunch): Promise<ProcessIdenti
 
 /** Ends tunnels cleanly and stops the process; insists when it does not. Resolves when it is gone. */
 export async function stopGateway(directory: string, identity: ProcessIdentity): Promise<void> {
-  await sendCommand(directory, { op: 'stop' }, 5).catch(() => undefined);
+  await sendCommand(directory, { op: 'stop' }, 5, identity.pid).catch(() => undefined);
   if (!(await waitForExit(identity, 5))) await terminate(identity, 2);
 }
 
@@ -117,8 +117,8 @@ async function waitUntilAnswering(launch: GatewayLaunch, child: ChildProcess): P
   const identity = await identify(child.pid!);
   const end = Date.now() + START_SECONDS * 1000;
   while (identity && child.exitCode === null && child.signalCode === null) {
-    const status = await requestStatus(launch.directory, 2).catch(() => null);
-    if (status?.pid === identity.pid) return identity;
+    const status = await requestStatus(launch.directory, 2, identity.pid).catch(() => null);
+    if (status) return identity;
     if (Date.now() > end) break;
     await sleep(25);
   }

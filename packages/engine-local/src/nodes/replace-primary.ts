@@ -1,12 +1,13 @@
 import { EngineError, type FailoverOutcome, type PrimaryReplacement } from '@borealis/engine';
 import { connect, fenceServer } from '@borealis/postgres';
+import { holdGateways, tellGateways } from '../cluster/gateways.js';
 import { noteLostServer } from '../cluster/observe.js';
 import type { ClusterReconciler } from '../cluster/reconciler.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
 import { toEngineError } from '../errors.js';
-import { holdSessions, resumeSessions } from '../gateway/control-client.js';
+import { resumeSessions } from '../gateway/control-client.js';
 import { nodesWith } from './roles.js';
 import { makePrimary } from './take-over.js';
 
@@ -73,9 +74,8 @@ export const replaceOnDemand: Step = {
 
 /** Sessions rest in the gateway while another node takes the primary's place. Throws when they do not come to rest; then all is as it was. */
 async function switchOver(state: ClusterState): Promise<void> {
-  const { paths } = state.journal;
   await flush(state);
-  if (state.gateway) await hold(state, paths.gatewayLink);
+  if (state.gateway) await hold(state);
   const [heir] = nodesWith(state.journal.record, 'eligible');
   try {
     if (heir === undefined) throw new EngineError('not_ready', 'The standby that was to take over was lost.');
@@ -84,14 +84,14 @@ async function switchOver(state: ClusterState): Promise<void> {
   } catch (error) {
     state.held = false;
     state.failoverAt = null;
-    if (state.gateway) await resumeSessions(paths.gatewayLink);
+    if (state.gateway) await tellGateways(state, resumeSessions);
     throw error;
   }
 }
 
-async function hold(state: ClusterState, directory: string): Promise<void> {
+async function hold(state: ClusterState): Promise<void> {
   try {
-    await holdSessions(directory, { seconds: REST_SECONDS, late: 'abort' });
+    await holdGateways(state, { seconds: REST_SECONDS, late: 'abort' });
     state.held = true;
   } catch (error) {
     throw new EngineError('not_ready', `Sessions did not come to rest: ${(error as Error).message}`, { cause: error });

@@ -1,5 +1,6 @@
+import { holdGateways, tellGateways } from '../cluster/gateways.js';
 import type { ClusterState } from '../cluster/state.js';
-import { holdSessions, resumeSessions } from '../gateway/control-client.js';
+import { resumeSessions } from '../gateway/control-client.js';
 
 /** How long sessions are waited for until all are held: so long the first of them waits. */
 const HOLD_SECONDS = 5;
@@ -16,7 +17,7 @@ export async function pauseSessions(state: ClusterState, late: 'abort' | 'close'
   }
   const since = Date.now();
   try {
-    const { closed } = await holdSessions(journal.paths.gatewayLink, { seconds: HOLD_SECONDS, late });
+    const { closed } = await holdGateways(state, { seconds: HOLD_SECONDS, late });
     restart.pause = { since, closed, ended: null };
     return true;
   } catch (error) {
@@ -36,9 +37,8 @@ export async function resumePaused(state: ClusterState): Promise<void> {
 }
 
 async function resumed(state: ClusterState): Promise<{ kept: number; closed: Record<string, number> }> {
-  const { record, paths } = state.journal;
-  if (!record.gateway) return { kept: 0, closed: {} };
-  return resumeSessions(paths.gatewayLink);
+  if (!state.journal.record.gateway) return { kept: 0, closed: {} };
+  return tellGateways(state, resumeSessions);
 }
 
 /** For sessions that may be held by what a killed keeper, or a lost answer, has begun. A gateway that holds none refuses. */

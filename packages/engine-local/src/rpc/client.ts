@@ -46,6 +46,7 @@ export function createEngineClient(socketPath: string): Engine {
     applyAccess: (id, access) => call('PUT', at(id, '/access'), access),
     closeSessions: (id, who) => call('POST', at(id, '/close-sessions'), who),
     credentialUse: (id) => call('GET', at(id, '/credential-use')),
+    upgradeGateway: (id) => call('POST', at(id, '/upgrade-gateway')),
     restoreWindow: async (id) =>
       (await call<{ window: RestoreWindow | null }>('GET', at(id, '/restore-window'))).window,
     storedBackup: async (id, database) =>
@@ -56,8 +57,6 @@ export function createEngineClient(socketPath: string): Engine {
     storedDatabase: async (name) =>
       (await call<{ stored: StoredDatabase | null }>('GET', `/stored-databases/${encodeURIComponent(name)}`)).stored,
     upgradeMinor: (id, wanted) => call('POST', at(id, '/minor-upgrade'), wanted),
-    fillDatabase: async (id, database, dump) =>
-      (await call<{ filled: boolean }>('POST', inDatabase(id, database, '/fill'), dump)).filled,
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

@@ -75,6 +75,7 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   );
   app.get('/clusters/:id', async ({ params }) => ({ cluster: await engine.cluster(idOf(params)) }));
   app.get('/clusters/:id/credential-use', ({ params }) => engine.credentialUse(idOf(params)));
+  app.post('/clusters/:id/upgrade-gateway', ({ params }) => engine.upgradeGateway(idOf(params)));
   app.get('/clusters/:id/restore-window', async ({ params }) => ({ window: await engine.restoreWindow(idOf(params)) }));
   app.get('/stored-clusters/:id', async ({ params }) => ({ stored: await engine.storedCluster(idOf(params)) }));
   app.get('/stored-databases/:id', async ({ params }) => ({ stored: await engine.storedDatabase(idOf(params)) }));
@@ -96,7 +97,6 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   });
 }
 
-const dumpName = z.object({ backup: z.string(), dump: z.string() });
 const inDatabase = z.object({ id: z.string(), database: z.string() });
 const byName = inDatabase.extend({ name: z.string() });
 
@@ -112,10 +112,6 @@ function addDatabaseRoutes(app: FastifyInstance, engine: Engine): void {
     return { backup: await engine.storedBackup(id, database) };
   });
   addBackupRoutes(app, engine, `${path}/backups`);
-  app.post(`${path}/fill`, async ({ params, body }) => {
-    const { id, database } = inDatabase.parse(params);
-    return { filled: await engine.fillDatabase(id, database, dumpName.parse(body)) };
-  });
   app.post(`${path}/changes`, ({ params, body }) => {
     const { id, database } = inDatabase.parse(params);
     return engine.findChanges(id, database, body as ChangeQuery);

@@ -11,7 +11,7 @@ import { AppError } from '../errors.js';
 import type { EventReader } from '../events/event-reader.js';
 import type { Metrics } from '../metrics.js';
 import type { ChangeFinder } from '../restore/change-finder.js';
-import { findBackup, STORED_BACKUP } from '../restore/find-backup.js';
+import { findBackup } from '../restore/find-backup.js';
 import { issueImportToken } from '../restore/restore-tokens.js';
 import type { RotationRequests } from '../rotation/requests.js';
 import type { MinorUpgrades } from '../upgrades/minor-upgrades.js';
@@ -20,6 +20,7 @@ import { operatorBackupRoutes } from './backup-routes.js';
 import { changeRoutes } from './change-routes.js';
 import { drillRoutes } from './drill-routes.js';
 import { errorHandler } from './error-handler.js';
+import { gatewayRoutes } from './gateway-routes.js';
 import { upgradeRoutes } from './upgrade-routes.js';
 
 const addon = z.object({
@@ -79,7 +80,7 @@ const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import, finds what took rows away, puts other minor releases in place and has a standby take over. */
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import, finds what took rows away, replaces gateways, puts other minor releases in place and has a standby take over. */
 export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
   const { db, engine, token, strands, rotations, backups, overview, events, metrics, changes, upgrades, drill } = parts;
   return async (app) => {
@@ -115,7 +116,7 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
       },
     );
     await app.register(operatorBackupRoutes(db, backups));
-    const backup = z.object({ name: z.string().regex(STORED_BACKUP, 'must be the name of a backup') });
+    const backup = z.object({ name: z.string().regex(/^[a-z0-9]+-[a-z0-9]+$/, 'must be the name of a backup') });
     app.post(
       '/operator/backups/:name/restore-tokens',
       {
@@ -139,6 +140,7 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
     await app.register(changeRoutes(changes));
     await app.register(upgradeRoutes(upgrades));
     await app.register(drillRoutes(drill));
+    await app.register(gatewayRoutes(db, engine));
     app.get('/metrics', { schema: { tags, response: { 200: z.string(), ...refusals } } }, async (_request, reply) =>
       reply.type(metrics.contentType).send(await metrics.text()),
     );

@@ -14,7 +14,6 @@ import {
   type ClusterState,
   type CredentialUse,
   type DatabaseBackup,
-  type DumpName,
   type Engine,
   EngineError,
   type EngineEvent,
@@ -32,6 +31,7 @@ const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEngineDouble';
 export class FakeEngine implements Engine {
   readonly clusters = new Map<string, ClusterState & { access: ClusterAccess | null }>();
   readonly closed: ({ id: string } & SessionOwners)[] = [];
+  readonly gatewaysUpgraded: string[] = [];
   readonly log: EngineEvent[] = [];
   /** Calls that were made, by name; a create counts only when it made something. */
   readonly counts = { created: 0, applied: 0, destroyed: 0 };
@@ -155,15 +155,6 @@ export class FakeEngine implements Engine {
     return this.storedDatabases.get(name) ?? null;
   }
 
-  /** The dumps that databases were made of. */
-  readonly filled = new Map<string, DumpName>();
-
-  async fillDatabase(_id: string, database: string, dump: DumpName) {
-    await this.before('fillDatabase');
-    this.filled.set(database, dump);
-    return true;
-  }
-
   readonly backupsOf = new Map<string, DatabaseBackup[]>();
   /** What is wrong with every backup that is proven; null: nothing. */
   backupFailure: string | null = null;
@@ -253,6 +244,13 @@ export class FakeEngine implements Engine {
   };
   readonly extensionsOf = new Map<string, InstalledExtension[]>();
   readonly dropped: string[] = [];
+
+  async upgradeGateway(id: string) {
+    await this.before('upgradeGateway');
+    if (!this.clusters.has(id)) throw new EngineError('not_ready', `There is no cluster "${id}".`);
+    this.gatewaysUpgraded.push(id);
+    return { draining: [{ tunnels: 1, until: '2030-01-01T00:00:00.000Z' }] };
+  }
 
   async credentialUse(_id: string) {
     await this.before('credentialUse');
