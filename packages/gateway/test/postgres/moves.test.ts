@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { bind, cancelRequest, execute, message, parse, sync } from '../../src/postgres/wire/messages.js';
 import { login32 } from './raw-login.js';
-import { admin, connected, type House, openHouse, PASSWORDS, rawClient, until } from './support.js';
+import { admin, connected, type House, hasPsql, openHouse, PASSWORDS, rawClient, until } from './support.js';
 
 let house: House;
 let alpha: number;
@@ -74,6 +76,22 @@ describe('a restart of the server under its sessions', () => {
     await client.query('RESET work_mem');
     expect(await one(client, 'SHOW work_mem')).toBe('5MB');
     expect(await one(client, `SELECT source FROM pg_settings WHERE name = 'lock_timeout'`)).toBe('default');
+  });
+
+  test('keeps custom settings that functions have made, or does not move while their names cannot be told', async () => {
+    const client = await connected(alpha);
+    try {
+      await client.query(`CREATE FUNCTION as_tenant(t text) RETURNS void LANGUAGE plpgsql AS
+        $$BEGIN PERFORM set_config('app.tenant_of_function', t, false); END$$`);
+      await client.query(`SELECT as_tenant('nine')`);
+      expect(await restart()).toMatchObject({ kept: 1 });
+      expect(await one(client, `SELECT current_setting('app.tenant_of_function')`)).toBe('nine');
+      await client.query(`CREATE FUNCTION any_setting(n text) RETURNS text LANGUAGE sql AS
+        $$SELECT set_config(n, 'x', false)$$`);
+      await expect(house.front.hold(5, 'abort')).rejects.toThrow('1 custom_settings');
+    } finally {
+      await client.query('DROP FUNCTION IF EXISTS as_tenant(text), any_setting(text)');
+    }
   });
 
   test('keeps the role', async () => {
@@ -223,6 +241,7 @@ describe('advisory locks', () => {
 describe('a crash of the server', () => {
   test.each(['immediate', 'kill'] as const)('(%s) is outlived by idle sessions whose state is known', async (how) => {
     const before = house.front.counters.snapshots_taken ?? 0;
+    const waiting = house.front.counters.sessions_waiting ?? 0;
     const [idle, listener] = [await connected(alpha), await connected(alpha)];
     await idle.query(`SET app.tenant = 'seven'`);
     await listener.query('LISTEN news');
@@ -238,6 +257,8 @@ describe('a crash of the server', () => {
       return rows.length === 1;
     }, 'the query runs');
     await house.postgres.stop(how);
+    // What is said before the gateway knows goes down with the server.
+    await until(() => house.front.counters.sessions_waiting === waiting + 1, 'the idle one has lost its server');
     const answer = one(idle, `SELECT current_setting('app.tenant')`);
     expect(await query).toMatchObject({ code: '57P02' });
     await until(() => listener.errors.length > 0, 'the listener hears of it');
@@ -318,4 +339,30 @@ test('without a word the client is told the new parameters only', async () => {
   await restart();
   expect(await one(client, 'SELECT 1')).toBe(1);
   expect(told).toEqual([]);
+});
+
+test.skipIf(!hasPsql)('psql goes on over two restarts (needs psql)', async () => {
+  const dsn = `host=127.0.0.1 port=${alpha} user=app_rw_alpha dbname=alpha sslmode=require`;
+  const env = { ...process.env, PGPASSWORD: PASSWORDS.app_rw_alpha, PGSSLCERT: '/nonexistent' };
+  const psql = spawn('psql', ['-XAtq', dsn], { env, stdio: ['pipe', 'pipe', 'pipe'] });
+  let out = '';
+  for (const stream of [psql.stdout, psql.stderr])
+    stream.on('data', (chunk) => {
+      out += chunk;
+    });
+  const exit = once(psql, 'exit');
+  try {
+    psql.stdin.write(`SET app.x = 'seven'; PREPARE p AS SELECT 'prepared'; LISTEN news;\n\\echo ready\n`);
+    await until(() => out.includes('ready'), 'psql is ready');
+    for (const round of ['first', 'second']) {
+      expect(await restart()).toMatchObject({ kept: 1 });
+      psql.stdin.write(`SELECT current_setting('app.x') || ' ${round}'; EXECUTE p;\nNOTIFY news, '${round}';\n`);
+      await until(() => out.includes(`seven ${round}\nprepared\n`) && out.includes(`payload "${round}"`), 'it answers');
+    }
+    psql.stdin.end();
+    expect(await exit).toEqual([0, null]);
+    expect(out).not.toContain('FATAL');
+  } finally {
+    psql.kill('SIGKILL');
+  }
 });

@@ -27,15 +27,19 @@ const MAX_MESSAGE = 64 * 1024;
 /** The server is not there, or says that it is starting or stopping: worth another try. */
 class NotYet extends Error {}
 
+/** The server, the database or the role has as many connections as it may. */
+class Full extends Refused {}
+
 /**
- * Logs in to PostgreSQL; a server that is restarting is waited for, as long as `patienceMs` says. Throws `Refused`: with PostgreSQL's own error
+ * Logs in to PostgreSQL; a server that is restarting is waited for, as long as `patienceMs` says, and with `waitForRoom` so is one that has no
+ * connection to spare. Throws `Refused`: with PostgreSQL's own error
  * where it has one for the client, and with a plain sentence where the fault lies between the gateway and its server.
  */
 export async function openBackend(
   place: Place,
   startUp: Buffer,
   signal: AbortSignal,
-  patienceMs = PATIENCE_MS,
+  { patienceMs = PATIENCE_MS, waitForRoom = false } = {},
 ): Promise<OpenBackend> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
@@ -43,8 +47,9 @@ export async function openBackend(
       return await attempt(place, startUp, signal);
     } catch (error) {
       if (signal.aborted) throw signal.reason;
-      if (!(error instanceof NotYet || error instanceof PeerGone || isAbsent(error))) throw error;
-      if (performance.now() > deadline) throw new Refused('database_starting');
+      const full = waitForRoom && error instanceof Full;
+      if (!(full || error instanceof NotYet || error instanceof PeerGone || isAbsent(error))) throw error;
+      if (performance.now() > deadline) throw full ? error : new Refused('database_starting');
       await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -92,7 +97,7 @@ function loginError({ body, raw }: TypedMessage): Error {
   const sqlstate = fields.get('C') ?? '';
   if (sqlstate === '57P03') return new NotYet();
   if (sqlstate.startsWith('28')) return new Refused('database_login', '', undefined, fields.get('M'));
-  return new Refused('database_refused', '', Buffer.from(raw));
+  return new (sqlstate === '53300' ? Full : Refused)('database_refused', '', Buffer.from(raw));
 }
 
 async function authenticate(socket: Socket, reader: PacketReader, first: TypedMessage, place: Place): Promise<void> {

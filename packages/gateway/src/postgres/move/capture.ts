@@ -3,6 +3,7 @@ import { cleanUp, Doubt, type OwnTalk, type Reply, statement } from '../backend/
 import type { Session } from '../session/session.js';
 import { type AdvisoryLock, MAX_LOCKS } from './advisory-locks.js';
 import { customNames } from './custom-names.js';
+import { functionSettings, SETTING_BODIES } from './function-settings.js';
 import { LASTVAL_SEQUENCE } from './lastval.js';
 import { type SessionState, Unmovable } from './state.js';
 
@@ -20,7 +21,9 @@ export async function captureState(session: Session): Promise<SessionState> {
   return session.withServer(async (talk) => {
     const facts = await ask(talk, customNames(settings.names));
     if (facts.dblink !== null && (await hasDblinkConnections(talk, facts.dblink))) throw new Unmovable('dblink');
-    return stateOf(facts);
+    const state = stateOf(facts);
+    if (facts.bodies) state.settings.push(...(await functionSettings(talk, facts.bodies)));
+    return state;
   });
 }
 
@@ -37,6 +40,7 @@ interface Facts {
   cursors: number;
   lastval: string | null;
   dblink: string | null;
+  bodies: (string | null)[] | null;
 }
 
 async function ask(talk: OwnTalk, names: readonly string[]): Promise<Facts> {
@@ -145,5 +149,6 @@ const STATE = `WITH configured AS (
         'mode', mode)) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted),
     'cursors', (SELECT count(*) FROM pg_cursors WHERE is_holdable),
     'lastval', nullif(current_setting('__gw.lastval', true), ''),
+    'bodies', ${SETTING_BODIES},
     'dblink', (SELECT quote_ident(nspname) || '.dblink_get_connections()' FROM pg_extension e
       JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname = 'dblink'))`;

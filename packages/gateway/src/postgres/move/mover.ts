@@ -81,6 +81,7 @@ export class Mover {
       this.runtime.count(`sessions_closed_${kind}`);
       return false;
     }
+    this.runtime.count('sessions_waiting');
     this.#orphans.adopt(session, state, (kept, cause) => {
       if (kept) this.runtime.count('sessions_kept');
       else this.#close(session, this.#lose(kindOf(cause, 'server')), {}, cause);

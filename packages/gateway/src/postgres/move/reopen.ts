@@ -35,7 +35,7 @@ export async function reopen(
   signal: AbortSignal,
 ): Promise<void> {
   const { startUp } = session.parts;
-  const backend = await openBackend(place, startUp, signal, PATIENCE_MS);
+  const backend = await openBackend(place, startUp, signal, { patienceMs: PATIENCE_MS, waitForRoom: true });
   const talk = new OwnTalk(backend.socket, (notification) => session.tell(notification), signal);
   try {
     for (const { type, body } of backend.greeting.map(split))
@@ -56,7 +56,7 @@ export async function reopen(
   }
 }
 
-/** How long a server that is being started is waited for. */
+/** How long a server that is being started is waited for, or has the processes that were left still in its count. */
 const PATIENCE_MS = 15_000;
 
 const split = (raw: Buffer) => ({ type: String.fromCharCode(raw[0]!), body: raw.subarray(5) });
