@@ -66,7 +66,8 @@ class ReplicationWatch {
     if (!isReplicated(state.journal.record)) return IDLE_MS;
     try {
       const status = await this.#ask();
-      if (status) await this.#judge(status);
+      // What a primary that has just died still says of its standbys is no reason to give one up.
+      if (status && state.server && (await isServerAlive(state.server))) await this.#judge(status);
     } catch (error) {
       await this.#forget();
       if (this.signal.aborted) return 0;
