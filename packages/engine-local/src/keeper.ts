@@ -39,6 +39,7 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
   supportedPlatform();
   const paths = await prepareHome(options.home);
   const lock = await lockHome(paths.lock);
+  const ending = new AbortController();
   try {
     const context: HomeContext = {
       home: { id: await homeIdentity(paths), paths },
@@ -49,16 +50,17 @@ export async function startKeeper(options: KeeperOptions): Promise<Keeper> {
       program: await installGatewayProgram(options.gatewayBundle, paths.releases),
       gatewayUpgrades: new UpgradeTurns(),
       dataAtRest: await dataAtRest(paths.home),
+      ending: ending.signal,
     };
     context.log.info({ dataAtRest: context.dataAtRest }, 'what encrypts the files, and whether copies share blocks');
-    return await run(context, lock);
+    return await run(context, lock, ending);
   } catch (error) {
     await lock.release();
     throw error;
   }
 }
 
-async function run(context: HomeContext, lock: HomeLock): Promise<Keeper> {
+async function run(context: HomeContext, lock: HomeLock, ending: AbortController): Promise<Keeper> {
   const clusters = new Clusters(context);
   const engine = new LocalEngine(context, clusters);
   const removals = new StoreRemovals(context);
@@ -75,6 +77,7 @@ async function run(context: HomeContext, lock: HomeLock): Promise<Keeper> {
   }
   let stopping: Promise<void> | undefined;
   const stop = (processes: boolean) => {
+    ending.abort(new Error('The keeper is stopping.'));
     stopping ??= removals.stop().then(() => shutDown(context, clusters, rpc, lock, processes));
     return stopping;
   };

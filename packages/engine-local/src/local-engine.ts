@@ -15,6 +15,7 @@ import {
   type CredentialUse,
   type DatabaseBackup,
   type DatabaseSpec,
+  type DumpName,
   type Engine,
   EngineError,
   type EngineEvent,
@@ -44,6 +45,7 @@ import {
   removeExtension,
 } from '@borealis/postgres';
 import { Backups } from './backups/backups.js';
+import { Fills } from './backups/fills.js';
 import { ChangeSearches } from './changes/change-searches.js';
 import { checkAccess } from './cluster/access-check.js';
 import { allotCluster } from './cluster/allotment.js';
@@ -74,6 +76,7 @@ const LONGEST_WAIT_SECONDS = 60;
 /** The engine of one machine, inside the keeper. */
 export class LocalEngine implements Engine {
   readonly #searches = new ChangeSearches();
+  readonly #fills = new Fills();
 
   constructor(
     private readonly context: HomeContext,
@@ -241,6 +244,10 @@ export class LocalEngine implements Engine {
     return upgradeMinor(this.known(id).state, wanted).catch((error: unknown) => {
       throw toEngineError(error);
     });
+  }
+
+  async fillDatabase(id: string, database: string, dump: DumpName): Promise<boolean> {
+    return this.#fills.ask(this.known(id).state, database, dump);
   }
 
   async usage(id: string): Promise<Record<string, number>> {

@@ -104,6 +104,14 @@ export interface Engine {
    */
   upgradeMinor(id: string, wanted: MinorUpgradeRequest): Promise<MinorUpgrade>;
 
+  /**
+   * Restores a dump that an object store has into a database of the document in force, and compares it with what was dumped; everything in it
+   * belongs to the database's owner. Answers within seconds: true when all of it is there, false while the same call is to be repeated.
+   * What a crash breaks off begins anew. Throws `not_found` or `unsupported` for a dump that cannot be used, `conflict` for a database that
+   * is not empty or was made of another dump, `no_room`, and `not_ready` while it cannot be done.
+   */
+  fillDatabase(id: string, database: string, dump: DumpName): Promise<boolean>;
+
   /** Bytes that each database of the cluster takes. */
   usage(id: string): Promise<Record<string, number>>;
 
@@ -229,6 +237,13 @@ export interface StoredBackup {
   newestDump: string | null;
   /** How many of those are complete, and not there yet. */
   waitingDumps: number;
+}
+
+/** One dump among those that an object store has of a database. */
+export interface DumpName {
+  /** As `storedDatabase` takes it. */
+  backup: string;
+  dump: string;
 }
 
 /** The dumps of one database, as an object store alone has them. */

@@ -10,6 +10,7 @@ export { isTenantDatabase, isTenantRole } from './access/wanted.js';
 export { differences } from './backups/compare.js';
 export type { Contents } from './backups/contents.js';
 export { type Dump, type DumpRequest, dumpDatabase } from './backups/dump.js';
+export { adoptPolicies, emptyDatabase, isEmptyDatabase, prepareFill } from './backups/fill-database.js';
 export type { Prelude } from './backups/prelude.js';
 export { restoreDump } from './backups/restore-dump.js';
 export { restoredContents, troublesInLog } from './backups/restored.js';

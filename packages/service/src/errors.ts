@@ -85,6 +85,11 @@ export const ERRORS = {
   },
   noStoredBackup: { status: 422, sentence: (d) => `The object store has no backup "${d.backup}".` },
   backupRefused: { status: 422, sentence: (d) => d.reason! },
+  dumpMoment: {
+    status: 422,
+    sentence: (d) =>
+      `The backup "${d.backup}" has one moment only: leave out the time to restore to, or name another of its backups.`,
+  },
   backupEmpty: { status: 422, sentence: (d) => `The backup "${d.backup}" has no database of an app in it.` },
   neverCopied: {
     status: 400,

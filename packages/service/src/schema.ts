@@ -231,6 +231,7 @@ export interface OriginTable {
   moment: string | null;
   role_suffix: string;
   from_store: Generated<boolean>;
+  dump: string | null;
 }
 
 export interface PlanChangeTable {

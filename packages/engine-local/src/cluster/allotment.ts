@@ -47,6 +47,7 @@ export function basicRecord(
     archiveKey: null,
     archiveFailing: false,
     basesFailing: false,
+    filled: {},
     storedIn: null,
     storeFailing: false,
     backupKeys: {},

@@ -18,4 +18,6 @@ export interface HomeContext {
   gatewayUpgrades: UpgradeTurns;
   /** As it was found when the keeper started. */
   dataAtRest: DataAtRest;
+  /** Aborted when the keeper stops. */
+  ending: AbortSignal;
 }

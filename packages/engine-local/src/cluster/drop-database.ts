@@ -27,6 +27,8 @@ export async function dropClusterDatabase(state: ClusterState, name: string): Pr
       },
     );
     await forgetDumps(state, name);
+    if (journal.record.filled[name])
+      await journal.update(({ filled: { [name]: _, ...others } }) => ({ filled: others }));
     await new BackupStore(state, name).dropAll();
   } catch (error) {
     const known = toEngineError(error);

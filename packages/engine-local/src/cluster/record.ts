@@ -85,6 +85,8 @@ const clusterRecord = z.object({
   archiveKey: secret.nullable().default(null),
   /** Seal the backups of each database where several tenants share the cluster; elsewhere the archive's key does. */
   backupKeys: z.record(z.string(), secret).default({}),
+  /** Databases that were made of a dump in an object store, and whether all of it is there. */
+  filled: z.record(z.string(), z.object({ backup: z.string(), dump: z.string(), done: z.boolean() })).default({}),
   /** True: it was told that the archive fails, and not yet that it is well again. */
   archiveFailing: z.boolean().default(false),
   /** The same of its bases. */

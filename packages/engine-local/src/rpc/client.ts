@@ -57,6 +57,8 @@ export function createEngineClient(socketPath: string): Engine {
     storedDatabase: async (name) =>
       (await call<{ stored: StoredDatabase | null }>('GET', `/stored-databases/${encodeURIComponent(name)}`)).stored,
     upgradeMinor: (id, wanted) => call('POST', at(id, '/minor-upgrade'), wanted),
+    fillDatabase: async (id, database, dump) =>
+      (await call<{ filled: boolean }>('POST', inDatabase(id, database, '/fill'), dump)).filled,
     usage: (id) => call('GET', at(id, '/usage')),
     capacity: () => call('GET', '/capacity'),
     extensions: (id, database) => call('GET', inDatabase(id, database, '/extensions')),

@@ -2,7 +2,7 @@ import { Secret } from '@borealis/contract';
 import { isArchived } from '../archive/archive-of.js';
 import type { ClusterState } from '../cluster/state.js';
 import { ClusterBackup } from './cluster-backup.js';
-import { openStore } from './open-store.js';
+import { openStoreUntil } from './ending-store.js';
 
 /** PostgreSQL finishes a segment that was written to after so many seconds, where there is a store. */
 export const FINISH_SECONDS = 30;
@@ -13,10 +13,10 @@ export function hasStore({ context: { options }, journal: { record } }: ClusterS
 }
 
 /** What the store has of a cluster, or will have. Only for one that is archived, and where there is a store. */
-export function backupOf({ context: { home, options }, journal: { record } }: ClusterState): ClusterBackup {
+export function backupOf({ context: { home, options }, journal: { record }, ending }: ClusterState): ClusterBackup {
   if (!options.store || !record.archiveKey) throw new Error('BUG: the cluster has no backup in a store');
   const key = new Secret(Buffer.from(record.archiveKey.reveal(), 'base64'));
-  return new ClusterBackup(openStore(options.store.location), backupId(home.id, record.id), key);
+  return new ClusterBackup(openStoreUntil(options.store.location, ending), backupId(home.id, record.id), key);
 }
 
 /** A cluster's name in a store that several homes may use. */

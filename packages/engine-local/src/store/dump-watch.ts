@@ -6,7 +6,7 @@ import { isShared } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { putDumpAbout } from './dump-about.js';
 import { DumpPlace, dumpPlaceId } from './dump-place.js';
-import { openStore } from './open-store.js';
+import { openStoreUntil } from './ending-store.js';
 import { StoreAlarm } from './store-alarm.js';
 import { unlessAborted } from './stored-bases.js';
 
@@ -50,7 +50,6 @@ export async function watchDumps(state: ClusterState, signal: AbortSignal): Prom
 
 /** What is in the store of one database, as far as this life of the keeper has seen. */
 interface Seen {
-  place: DumpPlace;
   dumps: Map<string, DatabaseBackup>;
   at: number;
   /** When the directory on the disk was last changed, of all that is in the store; null before that. */
@@ -91,8 +90,9 @@ class DumpWatch {
     const newest = this.state.storedDumps.get(database)?.newest ?? null;
     if (!this.#seen.has(database)) this.state.storedDumps.set(database, { newest, waiting: dumps.length });
     await this.state.uploads.run(database, 'carry', async (signal) => {
-      const seen = await this.#open(local, database);
-      const { place, dumps: there } = seen;
+      const place = await this.#place(local, database, signal);
+      const seen = this.#seen.get(database) ?? (await this.#open(place, database));
+      const { dumps: there } = seen;
       const missing = () => dumps.filter((dump) => !isDeepStrictEqual(there.get(dump.name), dump));
       this.#tell(database, there, missing().length);
       for (const name of dropped) {
@@ -116,21 +116,21 @@ class DumpWatch {
     this.state.storedDumps.set(database, { newest: moments.at(-1) ?? null, waiting });
   }
 
-  async #open(local: BackupStore, database: string): Promise<Seen> {
-    const found = this.#seen.get(database);
-    if (found) return found;
+  async #place(local: BackupStore, database: string, signal: AbortSignal): Promise<DumpPlace> {
     const { context, journal } = this.state;
-    const { location, wrappingKey } = context.options.store!;
-    const store = openStore(location);
+    const store = openStoreUntil(context.options.store!.location, signal);
     if (journal.record.storedIn !== store.location) await journal.update(() => ({ storedIn: store.location }));
-    const place = new DumpPlace(store, dumpPlaceId(context.home.id, journal.record.id, database), local.key());
-    await place.putKey(wrappingKey);
+    return new DumpPlace(store, dumpPlaceId(context.home.id, journal.record.id, database), local.key());
+  }
+
+  async #open(place: DumpPlace, database: string): Promise<Seen> {
+    await place.putKey(this.state.context.options.store!.wrappingKey);
     await putDumpAbout(place, this.state);
     const { dumps, unfinished } = await place.list();
     for (const name of unfinished) await place.removeDump(name);
     await place.removeUnfinished('');
     const byName = new Map(dumps.map((dump) => [dump.name, dump]));
-    const seen = { place, dumps: byName, at: Date.now(), changedAt: null };
+    const seen = { dumps: byName, at: Date.now(), changedAt: null };
     this.#seen.set(database, seen);
     return seen;
   }

@@ -8,15 +8,21 @@ import type { PendingLog } from '../copies/past.js';
 import { writeFileAtomic } from '../system/files.js';
 import { readAbout } from './backup-about.js';
 import { ClusterBackup, walObject } from './cluster-backup.js';
-import { openStore } from './open-store.js';
+import { openStoreUntil } from './ending-store.js';
 import { unpackTree } from './packed-tree.js';
 import { explained, refusal } from './refusals.js';
 import { listStoredBases, readBase, type StoredBase } from './stored-bases.js';
 
 /** Opens a backup by its name; throws `not_found`, or `unsupported` with what is wrong with the store, the key or the backup. */
-async function openBackup({ options: { store } }: HomeContext, name: string): Promise<ClusterBackup> {
+async function openBackup(
+  { options: { store }, ending }: HomeContext,
+  name: string,
+  signal = ending,
+): Promise<ClusterBackup> {
   if (!store) throw new EngineError('unsupported', 'No object store is set up here: BOREALIS_STORE names one.');
-  return explained(name, () => ClusterBackup.open(openStore(store.location), name, store.wrappingKey));
+  return explained(name, () =>
+    ClusterBackup.open(openStoreUntil(store.location, ending, signal), name, store.wrappingKey),
+  );
 }
 
 /** What the store has under that name; null when there is nothing. Throws `unsupported` when it cannot be used, and why. */
@@ -79,7 +85,7 @@ async function nearestStoredBase(backup: ClusterBackup, moment: string | null): 
 
 /** Fetches the base of a backup into a new data directory, from which the server recovers with `storedLog`. */
 export async function fetchBase(state: ClusterState, { clusterId, moment }: ClusterOrigin, data: string) {
-  const backup = await openBackup(state.context, clusterId);
+  const backup = await openBackup(state.context, clusterId, state.ending);
   const started = Date.now();
   let bytes = 0;
   const base = await nearestStoredBase(backup, moment);

@@ -8,8 +8,8 @@ import { writeFileAtomic } from '../system/files.js';
 import { backupId } from './backup-of.js';
 import { CLUSTERS } from './cluster-backup.js';
 import { DATABASES, dumpPlaceId } from './dump-place.js';
+import { openStoreUntil } from './ending-store.js';
 import type { ObjectStore } from './object-store.js';
-import { openStore } from './open-store.js';
 import { removePlaces } from './sealed-place.js';
 
 const note = z.object({
@@ -20,6 +20,8 @@ const note = z.object({
 });
 const SUFFIX = '.json';
 const LOOK_MS = 60_000;
+/** So long at most it keeps who waits for the end of a cluster. */
+const LONGEST_MS = 10_000;
 
 /**
  * Removes a cluster that is destroyed from the store where it was kept. A store that does not answer holds nothing up: it is written
@@ -45,7 +47,8 @@ async function forget({ context, journal: { record } }: ClusterState, id: string
   const location = record.storedIn!;
   const path = join(context.home.paths.storeRemovals, id + SUFFIX);
   await writeFileAtomic(path, `${JSON.stringify({ format: 1, location, prefixes })}\n`, 0o600);
-  await removeAll(openStore(location), prefixes).catch((error: unknown) => {
+  const store = openStoreUntil(location, context.ending, AbortSignal.timeout(LONGEST_MS));
+  await removeAll(store, prefixes).catch((error: unknown) => {
     context.log.warn({ cluster: record.id, err: error }, 'its backup is still in the store; it is removed later');
   });
 }
@@ -91,7 +94,7 @@ export class StoreRemovals {
       const id = file.slice(0, -SUFFIX.length);
       const { location, prefixes } = note.parse(JSON.parse(await readFile(path, 'utf8')));
       // What was on its way there when the cluster went may have come since: only a look that finds nothing is the last one.
-      const found = await removeAll(openStore(location), prefixes ?? [`${CLUSTERS}${id}/`]);
+      const found = await removeAll(openStoreUntil(location, this.#end.signal), prefixes ?? [`${CLUSTERS}${id}/`]);
       if (!found) await rm(path, { force: true });
     }
   }

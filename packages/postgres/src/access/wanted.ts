@@ -47,6 +47,8 @@ const DATABASE = /^[a-z][a-z0-9_]{0,53}$/;
 const SERVICE_DATABASES = ['postgres', 'template0', 'template1'];
 
 export const isReader = (role: string) => /^[a-z]+_ro_/.test(role);
+/** True for a role that can only read. */
+export const isReaderRole = isReader;
 const isWriter = (role: string) => !isReader(role);
 
 /** The wanted databases, checked; throws one plain sentence on a name that is not a tenant's. */

@@ -13,17 +13,20 @@ export interface RestoreRequest {
   database: string;
   tools: ClientTools;
   restorer: Restorer;
+  /** True: comments are restored, too. */
+  comments?: boolean;
   prelude: Prelude;
   signal: AbortSignal;
 }
 
 /**
- * Restores a dump, which is read to its end, into the empty database; returns what could not be restored. Owners, rights and
- * comments are left out. Throws what the content throws.
+ * Restores a dump, which is read to its end, into the empty database; returns what could not be restored. Owners and rights, and comments
+ * unless they are asked for, are left out. Throws what the content throws.
  */
 export async function restoreDump(request: RestoreRequest, content: AsyncIterable<Buffer>): Promise<string[]> {
   const { server, database, tools, restorer: role, signal } = request;
-  const left = ['publications', 'subscriptions', 'security-labels', 'comments', 'owner', 'acl'];
+  const left = ['publications', 'subscriptions', 'security-labels', 'owner', 'acl'];
+  if (!request.comments) left.push('comments');
   const args = [...left.map((what) => `--no-${what}`)];
   const call = { tools, program: 'pg_restore', server, role, database, args, signal } as const;
   const { child, ended } = startClient(call, ['pipe', 'ignore', 'pipe']);
@@ -38,7 +41,8 @@ export async function restoreDump(request: RestoreRequest, content: AsyncIterabl
   const { status, said } = await ended;
   signal.throwIfAborted();
   const made = request.prelude.extensions.map(({ schema }) => `CREATE SCHEMA ${quoted(schema)}`);
-  const complaints = complaintsIn(said, new Set(made));
+  // Those of extensions belong to whoever made the extension.
+  const complaints = complaintsIn(said, new Set(made)).filter((what) => !what.startsWith('COMMENT ON EXTENSION '));
   // Without a complaint that counts, what it ends with says that there were some that do not.
   const endedWell = status === 0 || /errors ignored on restore/.test(said);
   return endedWell || complaints.length > 0 ? complaints : ['its end'];

@@ -60,6 +60,11 @@ export function addonStrand(work: AddonWork) {
         run: run(provisioning.applyAccess),
         deadlineSeconds: 600,
       },
+      fillDatabase: {
+        sentence: 'Restoring the data of the backup',
+        run: run(provisioning.fillDatabase),
+        deadlineSeconds: 6 * 3600,
+      },
       setConfigVars: {
         sentence: 'Setting the config vars of the app',
         run: run(provisioning.setConfigVars),

@@ -40,6 +40,6 @@ export function clusterSpec(addon: Addon, origin: Origin | null): ClusterSpec {
     major: postgres_major as PostgresMajor,
     tenancy,
     ...size,
-    ...(origin && { origin: clusterOrigin(origin, addon) }),
+    ...(origin && origin.dump === null && { origin: clusterOrigin(origin, addon) }),
   };
 }

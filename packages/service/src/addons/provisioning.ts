@@ -75,7 +75,9 @@ async function unlessSourceGone(work: AddonWork, id: string, reason: string) {
   const origin = await findOrigin(work.db, id);
   // A backup that fails is damaged, or its store is out: whoever asked is told at once, and may ask again.
   const isGone =
-    origin !== null && (origin.from_store || (await work.engine.cluster(origin.source_cluster_id)) === null);
+    origin !== null &&
+    origin.dump === null &&
+    (origin.from_store || (await work.engine.cluster(origin.source_cluster_id)) === null);
   return isGone ? abandon(work, id, reason) : unlessHopeless(work, id, reason);
 }
 
@@ -110,7 +112,25 @@ export async function applyAccess(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
   return whileHopeful(work, id, async () => {
     await work.publisher.publishLatest(addon.cluster_id);
-    return go('setConfigVars');
+    const origin = await findOrigin(work.db, id);
+    return origin?.dump ? go('fillDatabase') : go('setConfigVars');
+  });
+}
+
+/** Before anybody has the address: what a crash breaks off is begun anew with an empty database. */
+export async function fillDatabase(work: AddonWork, id: string) {
+  const addon = await ownAddon(work, id);
+  const { source_cluster_id: backup, dump } = (await findOrigin(work.db, id))!;
+  return whileHopeful(work, id, async () => {
+    try {
+      const name = { backup, dump: dump! };
+      const isFilled = await work.engine.fillDatabase(addon.cluster_id, addon.database_name, name);
+      return isFilled ? go('setConfigVars') : nap(LOOK_AGAIN.copying);
+    } catch (error) {
+      const isFinal = error instanceof EngineError && ['not_found', 'unsupported', 'conflict'].includes(error.code);
+      if (isFinal) return abandon(work, id, error.message);
+      throw error;
+    }
   });
 }
 

@@ -11,7 +11,7 @@ import { AppError } from '../errors.js';
 import type { EventReader } from '../events/event-reader.js';
 import type { Metrics } from '../metrics.js';
 import type { ChangeFinder } from '../restore/change-finder.js';
-import { findBackup } from '../restore/find-backup.js';
+import { findBackup, STORED_BACKUP } from '../restore/find-backup.js';
 import { issueImportToken } from '../restore/restore-tokens.js';
 import type { RotationRequests } from '../rotation/requests.js';
 import type { MinorUpgrades } from '../upgrades/minor-upgrades.js';
@@ -116,7 +116,7 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
       },
     );
     await app.register(operatorBackupRoutes(db, backups));
-    const backup = z.object({ name: z.string().regex(/^[a-z0-9]+-[a-z0-9]+$/, 'must be the name of a backup') });
+    const backup = z.object({ name: z.string().regex(STORED_BACKUP, 'must be the name of a backup') });
     app.post(
       '/operator/backups/:name/restore-tokens',
       {

@@ -1,5 +1,5 @@
 import { type Plan, type ProvisionRequest, type RestoreInitiated, Secret } from '@borealis/contract';
-import type { Engine, StoredCluster } from '@borealis/engine';
+import type { Engine } from '@borealis/engine';
 import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import { type Addon, findAddon, lockAddon } from '../addons/addon-store.js';
@@ -10,9 +10,9 @@ import { recordEvent } from '../events/event-log.js';
 import { currentUsage } from '../storage/current-usage.js';
 import { formatSize } from '../storage/size.js';
 import { type StoragePolicy, storageLimit } from '../storage/storage-policy.js';
-import { findBackup } from './find-backup.js';
+import { type FoundBackup, findBackup, placeOf } from './find-backup.js';
 import { parseMoment } from './moment.js';
-import { insertOrigin, insertStoredOrigin } from './origin-store.js';
+import { insertDumpOrigin, insertOrigin, insertStoredOrigin } from './origin-store.js';
 import { copiedPlans, findRestoreToken, useRestoreToken } from './restore-tokens.js';
 
 /** What a provision request wants to become a copy of. */
@@ -25,7 +25,7 @@ export interface WantedCopy {
 
 /** What is copied: an add-on, or what an object store has of one, which then bears the name of the backup. */
 export type CopySource = Pick<Addon, 'name' | 'postgres_major'> &
-  ({ addon: Addon; stored: null } | { addon: null; stored: StoredCluster });
+  ({ addon: Addon; stored: null } | { addon: null; stored: FoundBackup });
 
 /** New add-ons that begin as a copy of another, now or at a past moment. */
 export class Copies {
@@ -59,13 +59,17 @@ export class Copies {
 
   async #backup(name: string): Promise<CopySource> {
     const stored = await findBackup(this.engine, name);
-    return { name, postgres_major: stored.major, addon: null, stored };
+    const { major } = 'cluster' in stored ? stored.cluster : stored.database;
+    return { name, postgres_major: major, addon: null, stored };
   }
 
-  /** Throws `copyPlanShared`, `copyPlanSmall`, `momentInFuture`, `momentOutside` or `noMoments` for what cannot be copied as asked. */
+  /** Throws `copyPlanShared`, `copyPlanSmall`, `dumpMoment`, `momentInFuture`, `momentOutside` or `noMoments` for what cannot be copied as asked. */
   async check({ source, moment }: WantedCopy, plan: Plan): Promise<void> {
-    if (plan.tenancy !== 'isolated') throw new AppError('copyPlanShared', { plan: plan.name, supported: plansFor() });
+    const isDump = source.stored !== null && 'dump' in source.stored;
+    if (plan.tenancy !== 'isolated' && !isDump)
+      throw new AppError('copyPlanShared', { plan: plan.name, supported: plansFor() });
     await this.#checkSize(source, plan);
+    if (isDump && moment !== null) throw new AppError('dumpMoment', { backup: source.name });
     if (moment !== null) await this.#checkMoment(source, moment);
   }
 
@@ -73,7 +77,13 @@ export class Copies {
   async take(tx: Transaction, wanted: WantedCopy, addon: { id: string; name: string }): Promise<void> {
     const { token, moment } = wanted;
     const { source: granted, askedBy } = await useRestoreToken(tx, token, addon.id);
-    if ('backup' in granted) return insertStoredOrigin(tx, addon.id, granted.backup, wanted.source.stored!, moment);
+    const { stored } = wanted.source;
+    if ('backup' in granted && stored && 'cluster' in stored)
+      return insertStoredOrigin(tx, addon.id, granted.backup, stored.cluster, moment);
+    if ('backup' in granted) {
+      const { database, dump } = stored as Extract<FoundBackup, { dump: string }>;
+      return insertDumpOrigin(tx, addon.id, placeOf(granted.backup), database, dump);
+    }
     // Its removal may have begun since it was looked at.
     const source = copySource(await lockAddon(tx, granted.addonId));
     await insertOrigin(tx, addon.id, source, moment);
@@ -87,7 +97,7 @@ export class Copies {
 
   async #checkSize(source: CopySource, plan: Plan): Promise<void> {
     const usage = source.stored
-      ? source.stored.bytes
+      ? storedBytes(source.stored)
       : await currentUsage({ db: this.db, engine: this.engine, log: this.log }, source.addon);
     const limit = storageLimit(plan.name, this.policy);
     if (usage <= limit) return;
@@ -100,7 +110,11 @@ export class Copies {
   async #checkMoment(source: CopySource, moment: string): Promise<void> {
     const now = await this.#now();
     if (moment > now) throw new AppError('momentInFuture', { moment, now });
-    const window = source.stored ? source.stored.window : await this.engine.restoreWindow(source.addon.cluster_id);
+    const window = source.addon
+      ? await this.engine.restoreWindow(source.addon.cluster_id)
+      : 'cluster' in source.stored
+        ? source.stored.cluster.window
+        : null;
     if (!window?.earliest || !window.latest) throw new AppError('noMoments', { addon: source.name });
     const [earliest, latest] = [parseMoment(window.earliest), parseMoment(window.latest)];
     if (moment < earliest || moment > latest) throw new AppError('momentOutside', { moment, earliest, latest });
@@ -110,6 +124,13 @@ export class Copies {
     const now = sql<string>`to_char(clock_timestamp() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
     return (await this.db.sql.selectNoFrom(now.as('now')).executeTakeFirstOrThrow()).now;
   }
+}
+
+/** Of a dump without a note of its database's size it is at least its own. */
+function storedBytes(stored: FoundBackup): number {
+  if ('cluster' in stored) return stored.cluster.bytes;
+  const dump = stored.database.dumps.find(({ name }) => name === stored.dump);
+  return dump?.databaseBytes ?? dump?.bytes ?? 0;
 }
 
 // An empty token is a wrong one, and no wish for an empty database.

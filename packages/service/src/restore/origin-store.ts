@@ -1,5 +1,5 @@
 import { randomName } from '@borealis/contract';
-import type { ClusterOrigin, StoredCluster } from '@borealis/engine';
+import type { ClusterOrigin, StoredCluster, StoredDatabase } from '@borealis/engine';
 import type { Insertable, Kysely, Selectable } from 'kysely';
 import type { Addon } from '../addons/addon-store.js';
 import type { ControlDatabase } from '../database.js';
@@ -47,6 +47,19 @@ export async function insertStoredOrigin(
     source_ro_role: readOnly.name,
     from_store: true,
   });
+}
+
+/** The same for a dump that an object store has of a database, under that name: its cluster begins empty. */
+export async function insertDumpOrigin(
+  tx: Queries,
+  addonId: string,
+  backup: string,
+  { database, owner }: StoredDatabase,
+  dump: string,
+): Promise<void> {
+  const names = { source_name: backup, source_cluster_id: backup, source_database: database };
+  const roles = { source_rw_role: owner, source_ro_role: '' };
+  await insert(tx, addonId, null, { source_id: null, ...names, ...roles, from_store: true, dump });
 }
 
 type Source = Omit<Insertable<OriginTable>, 'addon_id' | 'moment' | 'role_suffix'>;

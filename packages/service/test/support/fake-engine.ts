@@ -14,6 +14,7 @@ import {
   type ClusterState,
   type CredentialUse,
   type DatabaseBackup,
+  type DumpName,
   type Engine,
   EngineError,
   type EngineEvent,
@@ -153,6 +154,15 @@ export class FakeEngine implements Engine {
   async storedDatabase(name: string) {
     await this.before('storedDatabase');
     return this.storedDatabases.get(name) ?? null;
+  }
+
+  /** The dumps that databases were made of. */
+  readonly filled = new Map<string, DumpName>();
+
+  async fillDatabase(_id: string, database: string, dump: DumpName) {
+    await this.before('fillDatabase');
+    this.filled.set(database, dump);
+    return true;
   }
 
   readonly backupsOf = new Map<string, DatabaseBackup[]>();
