@@ -14,6 +14,7 @@ import {
   type ClusterSpec,
   type CredentialUse,
   type DatabaseBackup,
+  type DatabaseCopySource,
   type DatabaseSpec,
   type DumpName,
   type Engine,
@@ -45,6 +46,7 @@ import {
   removeExtension,
 } from '@borealis/postgres';
 import { Backups } from './backups/backups.js';
+import { backupElsewhere, storedDump } from './backups/fill-source.js';
 import { Fills } from './backups/fills.js';
 import { ChangeSearches } from './changes/change-searches.js';
 import { checkAccess } from './cluster/access-check.js';
@@ -246,8 +248,13 @@ export class LocalEngine implements Engine {
     });
   }
 
+  async copyDatabase(id: string, database: string, from: DatabaseCopySource): Promise<boolean> {
+    const source = backupElsewhere((clusterId) => this.find(clusterId)?.state, database, from);
+    return this.#fills.ask(this.known(id).state, database, source);
+  }
+
   async fillDatabase(id: string, database: string, dump: DumpName): Promise<boolean> {
-    return this.#fills.ask(this.known(id).state, database, dump);
+    return this.#fills.ask(this.known(id).state, database, storedDump(this.context, dump));
   }
 
   async usage(id: string): Promise<Record<string, number>> {

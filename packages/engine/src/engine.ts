@@ -156,6 +156,14 @@ export interface Engine {
   /** The backup as a stream that `pg_restore` reads (custom format); it fails unless every byte is what was dumped. Throws `not_found`. */
   readBackup(id: string, database: string, name: string): Promise<AsyncIterable<Buffer>>;
 
+  /**
+   * Restores a backup of the database of that name in another cluster of this engine into a database of the document in force, and compares it with
+   * what was dumped; everything in it belongs to the database's owner. Answers within seconds: true when all of it is there, false while
+   * the same call is to be repeated. What a crash breaks off begins anew. Throws `not_found` without such a backup, `unsupported` when
+   * it cannot be restored, `conflict` for a database with something else in it, `no_room`, and `not_ready` while it cannot be done.
+   */
+  copyDatabase(id: string, database: string, from: DatabaseCopySource): Promise<boolean>;
+
   /** Removes a backup; one that is not there is no error. */
   dropBackup(id: string, database: string, name: string): Promise<void>;
 
@@ -170,6 +178,12 @@ export interface Engine {
 
   /** PEM of the certificate authority that signs the clusters' certificates. */
   caCertificate(): Promise<string>;
+}
+
+/** A backup of a database of the same name. */
+export interface DatabaseCopySource {
+  clusterId: string;
+  backup: string;
 }
 
 export interface ReleaseOffer {

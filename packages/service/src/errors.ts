@@ -113,11 +113,10 @@ export const ERRORS = {
       `The plan stays as it is: the database takes ${d.usage}, and the plan "${d.plan}" has ${d.limit} of storage. ` +
       (d.supported ? `Plans that are large enough: ${d.supported}.` : 'No plan is large enough.'),
   },
-  planTenancy: {
+  planBusy: {
     status: 422,
     sentence: (d) =>
-      `The plan stays as it is: an add-on cannot change from "${d.from}" to "${d.to}", because one of them shares its cluster ` +
-      `with others and the other does not. ${d.supported ? `Plans that it can change to: ${d.supported}.` : 'There is no other plan that does.'}`,
+      `The database is being moved for the plan "${d.plan}", and cannot be moved elsewhere at the same time. Try again when it is finished.`,
   },
   planUpgrading: {
     status: 422,

@@ -237,9 +237,10 @@ export interface OriginTable {
 export interface PlanChangeTable {
   addon_id: string;
   plan: string;
-  state: Generated<'wanted' | 'changing' | 'announcing'>;
+  state: Generated<'wanted' | 'changing' | 'making' | 'copying' | 'announcing' | 'leaving'>;
   asked_at: Generated<Date>;
   due_at: Generated<Date>;
+  other_cluster_id: string | null;
 }
 
 export interface BackupTable {

@@ -111,7 +111,7 @@ test('a change that is taken back under way leaves the plan as it was', async ()
 test.each([
   ['an unknown plan', 'huge', /no plan "huge".*x1-s100-p2-r4/],
   ['a plan that is not offered', 'x2-s10-p1-r1', /not available yet/],
-  ['the shared plan', 'dev', /from "x1-s100-p2-r4" to "dev".*x1-s10-p1-r1/],
+  ['the shared plan, which the data does not fit in either', 'dev', /plan "dev" has 1\.00 GiB.*x1-s100-p2-r4/],
   [
     'a plan that the data does not fit in',
     SMALL,

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DumpName, EngineError } from '@borealis/engine';
+import { EngineError } from '@borealis/engine';
 import {
   adoptPolicies,
   type Contents,
@@ -14,59 +14,50 @@ import {
 } from '@borealis/postgres';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
-import { findDump } from '../store/dump-origin.js';
-import type { DumpPlace } from '../store/dump-place.js';
 import { explained, refusal } from '../store/refusals.js';
+import type { FillSource, OpenDump } from './fill-source.js';
 import { secondsSince } from './make.js';
 import { boundsOf, toolsFor } from './means.js';
 import { withRoom } from './room.js';
 
-/** Indexes take room that a dump does not show. */
-const GROWTH = 4;
 const LOOK_MS = 250;
 const APPLY_MS = 120_000;
 
-/** Makes a database of a dump in the store, all of it or nothing that is ever used. */
+/** Makes a database of a dump, all of it or nothing that is ever used. */
 export async function fillDatabase(
   state: ClusterState,
   database: string,
-  name: DumpName,
+  source: FillSource,
   ending: AbortSignal,
 ): Promise<void> {
-  const { place, found, about } = await findDump(state.context, name, ending);
+  const dump = await source.open(ending);
   const { major } = state.journal.record.spec;
-  if (Number(about.major) > Number(major))
-    throw refusal(`"${name.backup}" is of PostgreSQL ${about.major}, which is newer than ${major}`);
+  if (Number(dump.major) > Number(major))
+    throw refusal(`"${source.backup}" is of PostgreSQL ${dump.major}, which is newer than ${major}`);
   const started = Date.now();
-  const needed = found.databaseBytes ?? GROWTH * found.bytes;
-  await withRoom(state.journal.paths.directory, needed, boundsOf(state), ending, async (signal) => {
-    await begin(state, database, name);
-    await explained(name.backup, () => fill(state, database, { place, dump: name.dump, signal }));
+  await withRoom(state.journal.paths.directory, dump.bytes, boundsOf(state), ending, async (signal) => {
+    await begin(state, database, source);
+    await explained(source.backup, () => fill(state, database, dump, signal));
   });
-  await update(state, database, { ...name, done: true });
-  const fields = { cluster: state.journal.record.id, database, backup: name, seconds: secondsSince(started) };
+  await note(state, database, source, true);
+  const { backup, dump: name } = source;
+  const fields = { cluster: state.journal.record.id, database, backup, dump: name, seconds: secondsSince(started) };
   state.context.log.info(fields, 'a database was made of a backup');
 }
 
 /** The database is there and empty afterwards, whatever an earlier attempt has left. */
-async function begin(state: ClusterState, database: string, name: DumpName): Promise<void> {
+async function begin(state: ClusterState, database: string, source: FillSource): Promise<void> {
   const connectTo = connector(state);
   if (state.journal.record.filled[database]) {
     await emptyDatabase(connectTo, database, () => state.applied.delete(database));
     await untilApplied(state, database);
   } else if (!(await isEmptyDatabase(connectTo, database)))
     throw new EngineError('conflict', `The database "${database}" is not empty.`);
-  await update(state, database, { ...name, done: false });
+  await note(state, database, source, false);
 }
 
-interface Source {
-  place: DumpPlace;
-  dump: string;
-  signal: AbortSignal;
-}
-
-async function fill(state: ClusterState, database: string, { place, dump, signal }: Source): Promise<void> {
-  const { contents, prelude } = await readDumped(place, dump);
+async function fill(state: ClusterState, database: string, dump: OpenDump, signal: AbortSignal): Promise<void> {
+  const { contents, prelude } = await readDumped(dump);
   const connectTo = connector(state);
   const spec = serverSpec(state);
   const wanted = state.journal.record.access!.databases.find((listed) => listed.name === database)!;
@@ -75,7 +66,7 @@ async function fill(state: ClusterState, database: string, { place, dump, signal
   const server = { ...spec, os: state.users?.gateway ?? spec.os };
   const restorer = { name: wanted.owner, password: state.journal.record.backendPassword.reveal() };
   const request = { server, database, tools: await toolsFor(state), restorer, prelude, comments: true, signal };
-  const complaints = await restoreDump(request, place.readDump(dump, 'dump'));
+  const complaints = await restoreDump(request, dump.read('dump'));
   if (complaints.length > 0) throw refusal(`it cannot be restored as a whole: ${complaints.slice(0, 3).join('; ')}`);
   const reader = state.journal.record.access!.roles.find(
     (role) => role.database === database && role.name.startsWith('app_ro_'),
@@ -99,9 +90,9 @@ async function untilApplied(state: ClusterState, database: string): Promise<void
   }
 }
 
-async function readDumped(place: DumpPlace, dump: string): Promise<{ contents: Contents; prelude: Prelude }> {
+async function readDumped(dump: OpenDump): Promise<{ contents: Contents; prelude: Prelude }> {
   const parts: Buffer[] = [];
-  for await (const part of place.readDump(dump, 'contents')) parts.push(part);
+  for await (const part of dump.read('contents')) parts.push(part);
   return JSON.parse(Buffer.concat(parts).toString()) as { contents: Contents; prelude: Prelude };
 }
 
@@ -112,6 +103,6 @@ function connector(state: ClusterState) {
   return (database: string) => connect(spec, database);
 }
 
-async function update(state: ClusterState, database: string, noted: DumpName & { done: boolean }): Promise<void> {
-  await state.journal.update(({ filled }) => ({ filled: { ...filled, [database]: noted } }));
+async function note(state: ClusterState, database: string, { backup, dump }: FillSource, done: boolean): Promise<void> {
+  await state.journal.update(({ filled }) => ({ filled: { ...filled, [database]: { backup, dump, done } } }));
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type DumpName, EngineError } from '@borealis/engine';
+import { EngineError } from '@borealis/engine';
 import type { ClusterState } from '../cluster/state.js';
 import { toEngineError } from '../errors.js';
 import { fillDatabase } from './fill.js';
+import type { FillSource } from './fill-source.js';
 
 /** So long a call waits for the end. */
 const ANSWER_MS = 2000;
@@ -11,8 +12,8 @@ const ANSWER_MS = 2000;
 export class Fills {
   readonly #running = new Map<string, Promise<true>>();
 
-  /** Begins it, or tells what has become of it; throws as `Engine.fillDatabase`. */
-  async ask(state: ClusterState, database: string, dump: DumpName): Promise<boolean> {
+  /** Begins it, or tells what has become of it; throws as `Engine.fillDatabase` and `Engine.copyDatabase`. */
+  async ask(state: ClusterState, database: string, dump: FillSource): Promise<boolean> {
     const { id, filled, access } = state.journal.record;
     if (!access?.databases.some(({ name }) => name === database))
       throw new EngineError('not_ready', `The cluster "${id}" has no database "${database}".`);
@@ -28,7 +29,7 @@ export class Fills {
     return running;
   }
 
-  #begin(key: string, state: ClusterState, database: string, dump: DumpName): Promise<true> {
+  #begin(key: string, state: ClusterState, database: string, dump: FillSource): Promise<true> {
     const { backup, dump: name } = dump;
     const running = state.jobs
       .run(database, `fill/${backup}/${name}`, (signal) => fillDatabase(state, database, dump, signal))

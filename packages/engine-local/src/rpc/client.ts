@@ -57,6 +57,8 @@ export function createEngineClient(socketPath: string): Engine {
     storedDatabase: async (name) =>
       (await call<{ stored: StoredDatabase | null }>('GET', `/stored-databases/${encodeURIComponent(name)}`)).stored,
     upgradeMinor: (id, wanted) => call('POST', at(id, '/minor-upgrade'), wanted),
+    copyDatabase: async (id, database, from) =>
+      (await call<{ copied: boolean }>('POST', inDatabase(id, database, '/copy'), from)).copied,
     fillDatabase: async (id, database, dump) =>
       (await call<{ filled: boolean }>('POST', inDatabase(id, database, '/fill'), dump)).filled,
     usage: (id) => call('GET', at(id, '/usage')),

@@ -97,6 +97,7 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   });
 }
 
+const copySource = z.object({ clusterId: z.string(), backup: z.string() });
 const dumpName = z.object({ backup: z.string(), dump: z.string() });
 const inDatabase = z.object({ id: z.string(), database: z.string() });
 const byName = inDatabase.extend({ name: z.string() });
@@ -113,6 +114,10 @@ function addDatabaseRoutes(app: FastifyInstance, engine: Engine): void {
     return { backup: await engine.storedBackup(id, database) };
   });
   addBackupRoutes(app, engine, `${path}/backups`);
+  app.post(`${path}/copy`, async ({ params, body }) => {
+    const { id, database } = inDatabase.parse(params);
+    return { copied: await engine.copyDatabase(id, database, copySource.parse(body)) };
+  });
   app.post(`${path}/fill`, async ({ params, body }) => {
     const { id, database } = inDatabase.parse(params);
     return { filled: await engine.fillDatabase(id, database, dumpName.parse(body)) };

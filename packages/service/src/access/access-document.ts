@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { GatewayRole, TunnelUser } from '@borealis/contract';
 import type { ClusterAccess, DatabaseSpec } from '@borealis/engine';
-import type { Selectable } from 'kysely';
+import { type Selectable, sql } from 'kysely';
 import type { Transaction } from '../database.js';
 import type { ClusterTable, CredentialKind } from '../schema.js';
 
@@ -30,6 +30,7 @@ export async function accessDocument(tx: Queries, clusterId: string): Promise<Cl
   const parts = await appAccess(tx, clusterId);
   await addPersonalAccess(tx, clusterId, parts);
   await addIntegrationAccess(tx, clusterId, parts);
+  await closeArriving(tx, clusterId, parts);
   const all = [...parts.values()];
   const content = {
     databases: all.map((part) => part.database),
@@ -65,10 +66,12 @@ async function appAccess(tx: Queries, clusterId: string): Promise<Map<string, Ad
     .innerJoin('app_ssh_key as key', 'key.addon_id', 'addon.id')
     .innerJoin('app_role as role', 'role.addon_id', 'addon.id')
     .leftJoin('rotation', 'rotation.addon_id', 'addon.id')
-    .select(['addon.id', 'addon.database_name', 'addon.write_revoked', 'rotation.state', 'role.access', 'role.name'])
+    .leftJoin('plan_change as change', 'change.addon_id', 'addon.id')
+    .select(['addon.id', 'addon.cluster_id', 'addon.database_name', 'addon.write_revoked'])
+    .select(['rotation.state', 'role.access', 'role.name', 'change.state as crossing'])
     .select(['role.verifier', 'role.next_verifier', 'role.former_verifier'])
     .select(['key.username', 'key.public_key', 'key.next_public_key', 'key.former_public_key'])
-    .where('addon.cluster_id', '=', clusterId)
+    .where(isIn(clusterId))
     .where('addon.evicted', '=', false)
     .orderBy('addon.id')
     .orderBy('role.access', 'desc')
@@ -79,13 +82,37 @@ async function appAccess(tx: Queries, clusterId: string): Promise<Map<string, Ad
     const publicKeys = both(row.public_key, beside(row.next_public_key, row.former_public_key));
     const verifiers = both(row.verifier, beside(row.next_verifier, row.former_verifier));
     // The first row is the writer's: it owns the database.
-    const spec = { name: database, owner: name, restricted: row.write_revoked };
+    const spec = { name: database, owner: name, restricted: isRestricted(row, clusterId) };
     const part = parts.get(id) ?? newPart(id, spec, { username, publicKeys });
     part.roles.push({ name, database, verifiers, validUntil: null });
     part.tunnelUsers[0]!.roles.push(name);
     parts.set(id, part);
   }
   return parts;
+}
+
+/** Of its own cluster, or on its way to this one. */
+const isIn = (clusterId: string) => sql<boolean>`(addon.cluster_id = ${clusterId} or ${isArriving(clusterId)})`;
+
+const isArriving = (clusterId: string) => sql<boolean>`exists (
+  select from plan_change coming where coming.addon_id = addon.id and addon.cluster_id <> ${clusterId}
+  and coming.other_cluster_id = ${clusterId} and coming.state in ('making', 'copying'))`;
+
+interface Whereabouts {
+  cluster_id: string;
+  write_revoked: boolean;
+  crossing: string | null;
+}
+
+/** While its data is copied a database can only be read; where the copy is made it can be written to. */
+function isRestricted({ cluster_id, write_revoked, crossing }: Whereabouts, clusterId: string): boolean {
+  return cluster_id === clusterId && (write_revoked || crossing === 'copying');
+}
+
+/** Nobody is let in where the data is not complete yet. */
+async function closeArriving(tx: Queries, clusterId: string, parts: Map<string, AddonAccess>): Promise<void> {
+  const arriving = await tx.sql.selectFrom('addon').select('addon.id').where(isArriving(clusterId)).execute();
+  for (const { id } of arriving) parts.get(id)?.tunnelUsers.splice(0);
 }
 
 const both = (current: string, other: string | null) => (other === null ? [current] : [current, other]);
@@ -108,7 +135,7 @@ async function addPersonalAccess(tx: Queries, clusterId: string, parts: Map<stri
     .innerJoin('personal_credential as credential', 'credential.personal_user_id', 'person.id')
     .select(['addon.id', 'person.email', 'person.suffix', 'credential.kind', 'credential.proof'])
     .select('credential.valid_until')
-    .where('addon.cluster_id', '=', clusterId)
+    .where(isIn(clusterId))
     .orderBy('person.suffix')
     // Roles come before the key that reaches them.
     .orderBy('credential.kind')
@@ -145,7 +172,7 @@ async function addIntegrationAccess(tx: Queries, clusterId: string, parts: Map<s
     .innerJoin('data_integration as integration', 'integration.addon_id', 'addon.id')
     .select(['addon.id', 'integration.name', 'integration.role', 'integration.username'])
     .select(['integration.public_key', 'integration.verifier'])
-    .where('addon.cluster_id', '=', clusterId)
+    .where(isIn(clusterId))
     .where('integration.leaving', '=', false)
     .orderBy('integration.username')
     .execute();

@@ -14,3 +14,13 @@ export async function bumpRevision(db: Kysely<Database>, addonId: string): Promi
     .executeTakeFirstOrThrow();
   return row.access_revision;
 }
+
+/** The same for clusters by their names, whatever is to change there; in one order, so that no two transactions wait for each other. */
+export async function bumpClusters(db: Kysely<Database>, clusterIds: readonly string[]): Promise<void> {
+  for (const id of [...clusterIds].sort())
+    await db
+      .updateTable('cluster')
+      .set({ access_revision: sql<number>`access_revision + 1` })
+      .where('id', '=', id)
+      .execute();
+}

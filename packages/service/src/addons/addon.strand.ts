@@ -1,6 +1,7 @@
 import { defineStrand, type LabelContext, type Outcome } from '@borealis/strands';
 import { z } from 'zod';
 import { announcePlan, changePlan } from '../plans/changing.js';
+import { crossPlan } from '../plans/crossing.js';
 import { endFormerCredentials } from '../rotation/ending.js';
 import { announceCredentials, makeNextCredentials } from '../rotation/renewing.js';
 import type { AddonWork } from './addon-work.js';
@@ -96,6 +97,11 @@ export function addonStrand(work: AddonWork) {
         sentence: 'Changing the cluster to another plan',
         run: run(changePlan),
         deadlineSeconds: 600,
+      },
+      crossPlan: {
+        sentence: 'Moving the database to a cluster of the other kind',
+        run: run(crossPlan),
+        deadlineSeconds: 3600,
       },
       announcePlan: {
         sentence: 'Giving the app the config vars of its new plan',

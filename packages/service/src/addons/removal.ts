@@ -1,9 +1,11 @@
 import { done, go, nap } from '@borealis/strands';
 import type { ClientBase } from 'pg';
 import { personalName } from '../access/access-document.js';
-import { bumpRevision } from '../access/revision.js';
+import { bumpClusters, bumpRevision } from '../access/revision.js';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
+import { leaveOtherCluster } from '../plans/leaving.js';
+import { findPlanChange, setPlanChange } from '../plans/plan-store.js';
 import { keepSourceName } from '../restore/origin-store.js';
 import { type Addon, lockAddon } from './addon-store.js';
 import { type AddonWork, ownAddon } from './addon-work.js';
@@ -20,6 +22,7 @@ export async function destroyCluster(work: AddonWork, id: string) {
 /** True when nothing is left of the add-on's cluster, or of its database in a shared one; a failure is logged and false. */
 export async function destroyedDatabase(work: AddonWork, addon: Addon): Promise<boolean> {
   try {
+    await leaveHalfway(work, addon);
     const cluster = await findCluster(work.db, addon.cluster_id);
     if (cluster?.tenancy === 'shared') await leaveCluster(work, addon);
     else await work.engine.destroyCluster(addon.cluster_id);
@@ -28,6 +31,19 @@ export async function destroyedDatabase(work: AddonWork, addon: Addon): Promise<
     work.log.error({ addon: addon.id, err: error }, 'a database could not be destroyed; it is tried again');
     return false;
   }
+}
+
+/** A change of the plan may have it in two clusters. */
+async function leaveHalfway(work: AddonWork, addon: Addon): Promise<void> {
+  const change = await findPlanChange(work.db, addon.id);
+  if (!change?.other_cluster_id) return;
+  if (change.state !== 'leaving')
+    await work.db.transaction(async (tx) => {
+      await lockAddon(tx, addon.id);
+      if (await setPlanChange(tx, change, { state: 'leaving', dueIn: 0 }))
+        await bumpClusters(tx.sql, [change.other_cluster_id!]);
+    });
+  await leaveOtherCluster(work, addon, change.other_cluster_id);
 }
 
 /** First nobody can get in any more, then the database goes with all that is in it. */
@@ -57,9 +73,11 @@ async function deleteRows(db: ClientBase, id: string): Promise<void> {
   const usernames = persons.map(({ suffix }) => personalName(suffix, 'ssh'));
   if (usernames.length > 0) await sql.deleteFrom('open_tunnel').where('username', 'in', usernames).execute();
   await keepSourceName(sql, id);
+  const change = await findPlanChange({ sql }, id);
   const addon = await sql.deleteFrom('addon').where('id', '=', id).returning('cluster_id').executeTakeFirst();
-  if (addon)
-    await sql.deleteFrom('cluster').where('id', '=', addon.cluster_id).where('tenancy', '=', 'isolated').execute();
+  const clusters = [addon?.cluster_id, change?.other_cluster_id].filter((one) => typeof one === 'string');
+  if (clusters.length > 0)
+    await sql.deleteFrom('cluster').where('id', 'in', clusters).where('tenancy', '=', 'isolated').execute();
   await sql
     .updateTable('event')
     .set({ delivery: 'dropped' })

@@ -1,15 +1,15 @@
-import { EngineError } from '@borealis/engine';
+import { type ClusterSpec, EngineError } from '@borealis/engine';
 import { go } from '@borealis/strands';
 import { sql } from 'kysely';
 import type { ClientBase } from 'pg';
-import { type Addon, lockAddon } from '../addons/addon-store.js';
+import { lockAddon } from '../addons/addon-store.js';
 import { type AddonWork, ownAddon } from '../addons/addon-work.js';
 import { clusterSpec } from '../addons/cluster-store.js';
 import { currentConfigVars } from '../addons/config-vars.js';
 import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
-import { writeMail } from '../mail/mailbox.js';
-import { changeFailed } from './notices.js';
+import { isCrossing } from './crossing.js';
+import { endMaintenance, giveUpChange } from './ending.js';
 import { endPlanChange, findPlanChange, type PlanChange, planChangeAge, setPlanChange } from './plan-store.js';
 
 /** After an engine that does not answer, and a platform that did not take the config vars. Meanwhile the add-on is served. */
@@ -21,22 +21,29 @@ export async function changePlan(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
   const change = await findPlanChange(work.db, id);
   if (!change || change.state === 'announcing') return go('serve');
+  if (change.other_cluster_id !== null || isCrossing(addon.plan, change.plan)) return go('crossPlan');
   const again = (dueIn: number, state = change.state) =>
     go('serve', {}, async (client) => void (await setPlanChange({ sql: queriesOn(client) }, change, { state, dueIn })));
+  const wanted = clusterSpec({ ...addon, plan: change.plan }, null);
   try {
     if (change.state === 'wanted') {
-      await work.engine.changeCluster(addon.cluster_id, clusterSpec({ ...addon, plan: change.plan }, null));
+      await work.engine.changeCluster(addon.cluster_id, wanted);
       return again(0, 'changing');
     }
     const cluster = await work.engine.cluster(addon.cluster_id);
-    if (cluster?.changeFailure) return notChanged(work, change, cluster.changeFailure);
     if (!cluster?.specInForce) return again(await pause(work, id));
+    if (!isSameSize(cluster.spec, wanted))
+      return giveUpChange(work, change, cluster.changeFailure ?? 'It was taken back.');
     return go('announcePlan', {}, (client) => complete(client, change));
   } catch (error) {
-    if (error instanceof EngineError && error.code === 'unsupported') return notChanged(work, change, error.message);
+    if (error instanceof EngineError && error.code === 'unsupported') return giveUpChange(work, change, error.message);
     work.log.warn({ addon: id, err: error }, 'a plan change cannot go on now; the add-on is served meanwhile');
     return again(ENGINE_AGAIN_SECONDS);
   }
+}
+
+function isSameSize(one: ClusterSpec, other: ClusterSpec): boolean {
+  return (['nodes', 'vcpu', 'memoryGiB', 'storageGiB'] as const).every((what) => one[what] === other[what]);
 }
 
 /** Seconds to the next look: a restart takes a second, a new node as long as there is data. */
@@ -50,36 +57,11 @@ async function complete(client: ClientBase, change: PlanChange): Promise<void> {
   const addon = await lockAddon(db, change.addon_id);
   if (!addon || !(await setPlanChange(db, change, { state: 'announcing', dueIn: 0 }))) return;
   await db.sql.updateTable('addon').set({ plan: change.plan }).where('id', '=', addon.id).execute();
-  await endMaintenance(db, addon);
+  await endMaintenance(db, addon.id);
   // What the limit of the former plan led to may be over now.
   await db.sql.updateTable('storage').set({ look_at: sql<Date>`now()` }).where('addon_id', '=', addon.id).execute();
   const attributes = { plan: change.plan };
   await recordEvent(db.sql, { addonId: addon.id, type: 'plan-change-completed', attributes });
-}
-
-/** The engine has taken it back, or will not do it: the add-on keeps its plan, and people are told. */
-function notChanged(work: AddonWork, change: PlanChange, reason: string) {
-  const { addon_id: id, plan } = change;
-  work.log.error({ alarm: 'plan-change-failed', addon: id, plan, reason }, 'an add-on keeps its former plan');
-  return go('serve', {}, async (client) => {
-    const db = { sql: queriesOn(client) };
-    const addon = await lockAddon(db, id);
-    if (!addon || !(await endPlanChange(db, change))) return;
-    await endMaintenance(db, addon);
-    // What the server says of its files is the operator's alone.
-    const attributes = { plan: addon.plan, wanted_plan: plan };
-    await recordEvent(db.sql, { addonId: id, type: 'plan-change-failed', attributes });
-    await writeMail(db.sql, id, changeFailed({ addon: addon.name, plan: addon.plan, wanted: plan }));
-  });
-}
-
-async function endMaintenance(db: Parameters<typeof lockAddon>[0], { id }: Addon): Promise<void> {
-  await db.sql
-    .updateTable('addon')
-    .set({ status: 'available' })
-    .where('id', '=', id)
-    .where('status', '=', 'maintenance-plan-change')
-    .execute();
 }
 
 /** Brings the app's config vars up to date; one that is as it was makes no release. Whatever fails is tried again later. */
@@ -93,6 +75,8 @@ export async function announcePlan(work: AddonWork, id: string) {
     await work.publisher.publishLatest(addon.cluster_id);
     const vars = await currentConfigVars(work, addon);
     await work.grants.call(id, (token) => work.platform.patchConfig(token, id, vars));
+    if (change.other_cluster_id !== null)
+      return keep((db) => setPlanChange(db, change, { state: 'leaving', dueIn: 0 }));
     return keep((db) => endPlanChange(db, change));
   } catch (error) {
     work.log.warn({ addon: id, err: error }, 'the config vars of a new plan could not be set yet');

@@ -1,4 +1,4 @@
-import { findPlan, PLANS, type Plan } from '@borealis/contract';
+import { PLANS, type Plan } from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import type { Logger } from 'pino';
@@ -30,12 +30,11 @@ export class PlanRequests {
 
   /**
    * Begins the change, unless the add-on has that plan or is on its way to it; the answer is for people. Throws `gone`, `unknownPlan`,
-   * `planRefused`, `planTenancy`, `planSmall` with the figures, and as `assertChangeable`; nothing is changed then.
+   * `planRefused`, `planBusy`, `planSmall` with the figures, and as `assertChangeable`; nothing is changed then.
    */
   async change(id: string, name: string): Promise<{ message: string }> {
     const known = present(await findAddon(this.parts.db, id));
     const plan = checkPlan(name);
-    checkTenancy(known, plan);
     // Outside of the transaction: the engine may take its time.
     await this.#checkSize(known, plan);
     return this.parts.db.transaction(async (tx) => {
@@ -51,6 +50,7 @@ export class PlanRequests {
     const isOnItsWay = running !== null && running.state !== 'announcing';
     if (isOnItsWay && running.plan === plan.name) return UNDER_WAY;
     if (!isOnItsWay && addon.plan === plan.name) return `The add-on has the plan ${plan.name} already.`;
+    if (running && running.other_cluster_id !== null) throw new AppError('planBusy', { plan: running.plan });
     await wantPlan(tx, addon.id, plan.name);
     await tx.sql
       .updateTable('addon')
@@ -69,7 +69,7 @@ export class PlanRequests {
     const usage = await currentUsage(this.parts, addon);
     if (usage <= limit(plan)) return;
     const sizes = { usage: formatSize(usage), limit: formatSize(limit(plan)) };
-    const supported = plansLike(plan, (other) => limit(other) >= usage);
+    const supported = offered((other) => limit(other) >= usage);
     throw new AppError('planSmall', { plan: plan.name, ...sizes, supported });
   }
 }
@@ -85,14 +85,7 @@ function assertNotUpgrading({ status }: Addon): void {
   if (status === 'maintenance-postgresql-major-version-upgrade') throw new AppError('planUpgrading');
 }
 
-function checkTenancy(addon: Addon, plan: Plan): void {
-  const current = findPlan(addon.plan)!;
-  if (current.tenancy === plan.tenancy) return;
-  const supported = plansLike(current, ({ name }) => name !== current.name);
-  throw new AppError('planTenancy', { from: addon.plan, to: plan.name, supported });
-}
-
-function plansLike({ tenancy }: Plan, isPossible: (plan: Plan) => boolean): string {
-  const found = PLANS.filter((plan) => plan.offered && plan.tenancy === tenancy && isPossible(plan));
+function offered(isPossible: (plan: Plan) => boolean): string {
+  const found = PLANS.filter((plan) => plan.offered && isPossible(plan));
   return found.map(({ name }) => name).join(', ');
 }

@@ -203,6 +203,24 @@ export class FakeEngine implements Engine {
     throw new EngineError('not_found', 'Nothing is kept.');
   }
 
+  /** How often a copy of a database is asked for before it is there; what it throws when that is set. */
+  looksUntilCopied = 1;
+  copyFailure: EngineError | null = null;
+  readonly copied: string[] = [];
+
+  async copyDatabase(id: string, database: string, from: { clusterId: string; backup: string }) {
+    await this.before('copyDatabase');
+    if (this.copyFailure) throw this.copyFailure;
+    const source = this.clusters.get(from.clusterId)?.access?.databases.find(({ name }) => name === database);
+    const target = this.clusters.get(id)?.access?.databases.find(({ name }) => name === database);
+    if (!source?.restricted || !target || target.restricted) throw new EngineError('not_ready', 'It is not closed.');
+    if (!this.backupsOf.get(`${from.clusterId}/${database}`)?.some(({ name }) => name === from.backup))
+      throw new EngineError('not_found', 'There is no such backup.');
+    if (this.looksUntilCopied-- > 0) return false;
+    this.copied.push(`${from.clusterId} ${id} ${database}`);
+    return true;
+  }
+
   async dropBackup(id: string, database: string, name: string) {
     await this.before('dropBackup');
     const left = (await this.backups(id, database)).filter((backup) => backup.name !== name);
