@@ -33,7 +33,7 @@ function isolated(
     priceCents,
     offered,
   };
-  return offered ? plan : { ...plan, refusal: 'Plans with replicas are not available yet.' };
+  return offered ? plan : { ...plan, refusal: 'Plans with more than one replica are not available yet.' };
 }
 
 /** The plan given when none is named. */
@@ -56,12 +56,12 @@ export const PLANS: readonly Plan[] = [
     offered: true,
   },
   isolated(1, 10, 1, 1, 2_500, true),
-  isolated(2, 10, 1, 1, 5_000, false),
+  isolated(2, 10, 1, 1, 5_000, true),
   isolated(1, 100, 2, 4, 9_900, true),
   isolated(1, 100, 2, 8, 14_900, true),
-  isolated(2, 100, 2, 8, 29_800, false),
+  isolated(2, 100, 2, 8, 29_800, true),
   isolated(1, 500, 4, 16, 39_900, true),
-  isolated(2, 500, 4, 16, 79_800, false),
+  isolated(2, 500, 4, 16, 79_800, true),
   isolated(3, 500, 4, 16, 119_700, false),
 ];
 

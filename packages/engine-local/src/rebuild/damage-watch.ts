@@ -27,7 +27,11 @@ export async function noteFailedStart(state: ClusterState, error: unknown): Prom
     throw new Error(`PostgreSQL does not start (${reason}), and there is no base to rebuild its data from.`);
   state.context.log.error({ cluster: record.id, reason }, 'the data is damaged and is rebuilt');
   const rebuild = { reason, begunAt: new Date().toISOString(), base: null, failedFrom: null };
-  await state.journal.update(() => ({ rebuild }));
+  // The rebuilt data may lack what a standby has, and has it in another order of time: none may take over, each is made anew.
+  await state.journal.update(({ standbys }) => ({
+    rebuild,
+    standbys: standbys.map(({ node }) => ({ node, role: 'stale' })),
+  }));
   beginAnew(state);
 }
 
