@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { isInUse } from '@borealis/postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ClusterPaths, homePaths, ofNode } from '../src/home/paths.js';
@@ -83,6 +83,21 @@ test.skipIf(!isFull)('with the keeper killed nodes go on, and the next one adopt
   await untilProtected(home, ID);
   expect([await pidOf(primary), await pidOf(standbys[0]!.node)]).toEqual(before);
   expect((await nodesOf(home, ID)).generation).toBe(generation);
+});
+
+test.skipIf(!isFull)('a standby takes over when the data of a primary was damaged while both were down', async () => {
+  const { primary, standbys } = await nodesOf(home, ID);
+  const heir = standbys[0]!.node;
+  await queryNode(home, ID, primary, 'insert into written values (-3)');
+  await keeper.kill('SIGKILL');
+  for (const node of [primary, heir]) await killNode(home, ID, node);
+  await rm(`${ofNode(paths, primary).data}/global/pg_control`);
+  keeper = await startKeeperProcess(home);
+  await eventually('the other primary', async () => (await nodesOf(home, ID)).primary === heir);
+  await untilProtected(home, ID);
+  expect(await queryNode(home, ID, heir, 'select n from written where n = -3')).toEqual([{ n: -3 }]);
+  const { events } = await keeper.engine.events(null, 0);
+  expect(events.some(({ type }) => type === 'cluster-rebuilt')).toBe(false);
 });
 
 test('a destroy leaves nothing of any node', async () => {

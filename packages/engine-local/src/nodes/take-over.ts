@@ -35,8 +35,8 @@ function comesBack({ rebuild, next }: ClusterRecord): boolean {
   return rebuild !== null || next?.stage === 'switching' || next?.stage === 'reverting';
 }
 
-/** A standby that may be promoted, runs and answers. */
-async function findHeir(state: ClusterState): Promise<number | null> {
+/** A standby that may be promoted, runs and answers; null when there is none. */
+export async function findHeir(state: ClusterState): Promise<number | null> {
   for (const node of nodesWith(state.journal.record, 'eligible')) {
     const spec = nodeSpec(state, pathsOf(state, node));
     if (!(await findServer(spec))) continue;

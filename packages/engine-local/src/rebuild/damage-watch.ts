@@ -2,14 +2,19 @@ import { rm } from 'node:fs/promises';
 import { closedFile, damageIn, StartTimeout } from '@borealis/postgres';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
+import { nodeName, nodesWith } from '../nodes/roles.js';
+import { findHeir, makePrimary } from '../nodes/take-over.js';
 import { rebuildBases } from './rebuild-base.js';
 
 /** So often in a row PostgreSQL has to say that its data is damaged before that is believed. */
 const ATTEMPTS = 3;
+/** So often where a standby has everything and does not run yet. */
+const ATTEMPTS_WITH_HEIR = 9;
 
 /**
  * Looks at why PostgreSQL could not be started. When it has said often enough that its data is damaged, and nothing else can be the reason,
- * the record says that the data is to be rebuilt; of data that was rebuilt just now, that an older base is to be tried.
+ * a standby that has everything takes over; without one the record says that the data is to be rebuilt, and of data that was rebuilt just
+ * now, that an older base is to be tried.
  */
 export async function noteFailedStart(state: ClusterState, error: unknown): Promise<void> {
   const { record } = state.journal;
@@ -18,6 +23,13 @@ export async function noteFailedStart(state: ClusterState, error: unknown): Prom
   const attempts = error instanceof StartTimeout ? ATTEMPTS : 1;
   state.damages = reason === null ? 0 : state.damages + attempts;
   if (reason === null || state.damages < ATTEMPTS) return;
+  // A standby loses nothing, which a base and the log may.
+  if (!record.rebuild && nodesWith(record, 'eligible').length > 0) {
+    const heir = await findHeir(state);
+    if (heir === null && state.damages < ATTEMPTS_WITH_HEIR) return;
+    state.damages = 0;
+    if (heir !== null) return makePrimary(state, heir, `The data of ${nodeName(record.primary)} is damaged.`);
+  }
   state.damages = 0;
   if (record.rebuild) return await tryOlderBase(state, record.rebuild.base);
   const { dataDirectory, os } = serverSpec(state);
