@@ -11,6 +11,7 @@ import { connect } from './measures/connect.mjs';
 import { copy } from './measures/copy.mjs';
 import { encryption } from './measures/encryption.mjs';
 import { memory } from './measures/memory.mjs';
+import { moves } from './measures/moves.mjs';
 import { neighbour } from './measures/neighbour.mjs';
 import { pgbench } from './measures/pgbench.mjs';
 import { provision } from './measures/provision.mjs';
@@ -31,6 +32,7 @@ const RUNNERS = {
   restriction,
   rotation,
   neighbour,
+  moves,
   archive,
   encryption,
   clone,

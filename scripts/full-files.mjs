@@ -1,5 +1,5 @@
 // Which test files have more to run in the full suite than in the default one.
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -28,6 +28,7 @@ function asks(file) {
 export function fullFiles() {
   const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}/test`);
   return ['test', ...packages]
+    .filter((directory) => existsSync(join(root, directory)))
     .flatMap((directory) => testFiles(directory))
     .sort()
     .filter((file) => asks(join(root, file)));
