@@ -143,7 +143,7 @@ scenario('an app that a Dockerfile starts queries through DATABASE_URL', async (
   expect(JSON.parse(output)).toMatchObject(asked);
 });
 
-scenario.withTools('an app in a Cloud Native image queries through DATABASE_URL', launcher, async () => {
+scenario.fullWithTools('an app in a Cloud Native image queries through DATABASE_URL', launcher, async () => {
   const output = await inCloudNativeImage(SAMPLE, await installation.config('diner'));
   expect(JSON.parse(output)).toMatchObject(asked);
 });
