@@ -82,7 +82,13 @@ scenario.full(
     const env = { ...process.env, ...installation.environment, BOREALIS_HOME: installation.home };
     for (const which of [[addon], ['--all'], [addon]]) {
       const before = { gateways: pidsOf('gateway.cjs'), visits };
-      const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'upgrade-gateway', ...which], { env });
+      // What was killed before may have just come back, and then it is refused.
+      const { stdout } = await until('the gateway to be ready', async () => {
+        const ended = await promisify(execFile)(process.execPath, [CLI, 'upgrade-gateway', ...which], { env }).catch(
+          (error: { stdout: string }) => error,
+        );
+        return ended.stdout.includes('cannot be replaced now') ? null : ended;
+      });
       expect(stdout).toContain(`The gateway of ${addon} was replaced.`);
       expect(pidsOf('gateway.cjs').some((pid) => !before.gateways.includes(pid))).toBe(true);
       await until('visits after it', () => visits > before.visits + 1);

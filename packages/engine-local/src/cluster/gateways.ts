@@ -1,8 +1,8 @@
 import type { GatewayHeld, GatewayMoved, GatewayStatus } from '@borealis/contract';
 import { GatewaySilence, holdSessions, requestStatus, resumeSessions } from '../gateway/control-client.js';
 import { stopGateway } from '../gateway/process.js';
-import { isAlive, type ProcessIdentity } from '../system/process-identity.js';
-import { terminate } from '../system/termination.js';
+import type { ProcessIdentity } from '../system/process-identity.js';
+import { terminate, waitForExit } from '../system/termination.js';
 import type { ClusterJournal } from './record.js';
 import { findRunningGateways } from './running.js';
 import type { ClusterState } from './state.js';
@@ -10,6 +10,7 @@ import type { ClusterState } from './state.js';
 export const ANSWER_SECONDS = 10;
 /** A living gateway that is silent for so long hangs; one that starts on a busy machine does not yet. */
 const SILENCE_MS = 30_000;
+const ENDING_SECONDS = 2;
 
 /**
  * Every gateway of the cluster that lives: the one that accepts connections first, those that drain after it. What must hold for
@@ -46,7 +47,8 @@ export async function askGateway<T>(
     return answer;
   } catch (error) {
     if (!(error instanceof GatewaySilence)) throw error;
-    if (!(await isAlive(gateway))) return undefined;
+    // One that ends closes its socket a moment before it is gone.
+    if (await waitForExit(gateway, ENDING_SECONDS)) return undefined;
     const since = silences.get(gateway.pid) ?? Date.now();
     silences.set(gateway.pid, since);
     if (Date.now() - since < SILENCE_MS) throw error;
