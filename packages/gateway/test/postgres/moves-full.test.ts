@@ -20,7 +20,7 @@ async function restart() {
   return house.front.resume(house.config);
 }
 
-/** Writes row after row until told to stop; remembers each that was acknowledged, and listens for those of others. */
+/** Listens for rows of all; `work` writes one after the other until told to stop, and remembers each that was acknowledged. */
 async function writer(id: number, stopped: () => boolean) {
   const client = await connected(port);
   const [acknowledged, heard] = [[] as number[], [] as string[]];
@@ -34,7 +34,7 @@ async function writer(id: number, stopped: () => boolean) {
       acknowledged.push(n);
     }
   };
-  return { client, acknowledged, heard, done: work() };
+  return { client, acknowledged, heard, work };
 }
 
 test.skipIf(!full)('writers over five restarts lose no row and no notification, and see no error', async () => {
@@ -42,13 +42,15 @@ test.skipIf(!full)('writers over five restarts lose no row and no notification, 
   await boss.query('CREATE TABLE written (writer int, n int, setting int)');
   let stopped = false;
   const writers = await Promise.all([0, 1, 2, 3].map((id) => writer(id, () => stopped)));
+  // Only once all of them listen.
+  const working = writers.map(({ work }) => work());
   for (let round = 0; round < 5; round++) {
     const before = writers.map(({ acknowledged }) => acknowledged.length);
     expect(await restart()).toEqual({ kept: 5, closed: {} });
     await until(() => writers.every(({ acknowledged }, i) => acknowledged.length > before[i]! + 5), 'all write again');
   }
   stopped = true;
-  await Promise.all(writers.map(({ done }) => done));
+  await Promise.all(working);
   const all = writers.reduce((sum, { acknowledged }) => sum + acknowledged.length, 0);
   const { rows } = await boss.query('SELECT count(*)::int AS n, count(DISTINCT (writer, n))::int AS d FROM written');
   expect(rows).toEqual([{ n: all, d: all }]);
