@@ -137,7 +137,8 @@ scenario(
       'db-write-access-restored clean-up-window',
       'db-storage-limit-violation-resolved',
     ]);
-    await until('the e-mails', async () => (await subjects()).length === 2, 60);
+    // Longer than an e-mail waits that could not be sent at once.
+    await until('the e-mails', async () => (await subjects()).length === 2, 200);
     expect((await subjects()).sort()).toEqual(['IT can only be read now', 'IT is over its storage limit']);
   },
 );
