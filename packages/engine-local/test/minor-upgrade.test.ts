@@ -172,6 +172,33 @@ fullTest(
 );
 
 fullTest(
+  'a size that was asked for while an upgrade waits outlives the upgrade',
+  async () => {
+    const before = ((await version()) as { server_version: string }).server_version;
+    const other = before === OLDER ? NEWER : OLDER;
+    const large = { ...SPEC, memoryGiB: 4 };
+    const client = await openClient(tunnel, APP);
+    try {
+      await client.query('begin; select 1');
+      const upgraded = outcome({ request: 'meets-a-change', version: other, force: true, patienceSeconds: 120 });
+      await untilSentence('Waiting for a moment without long transactions', 'meets-a-change', other);
+      await engine.changeCluster(ID, large);
+      await client.query('commit');
+      expect(await upgraded).toMatchObject({ state: 'done', to: other, closed: {} });
+      await eventually('the change is through', async () => (await engine.cluster(ID))?.specInForce);
+      expect((await engine.cluster(ID))!.spec).toEqual(large);
+      expect(await version()).toEqual({ server_version: other });
+      expect((await client.query('show shared_buffers')).rows).toEqual([{ shared_buffers: '512MB' }]);
+      await engine.changeCluster(ID, SPEC);
+      await eventually('the former size', async () => (await engine.cluster(ID))?.specInForce);
+    } finally {
+      await client.end();
+    }
+  },
+  GENEROUS,
+);
+
+fullTest(
   'standbys take over the release of their primary, and none of them takes its place',
   async () => {
     const id = 'minornodes';

@@ -13,7 +13,6 @@ import { pendingOrigin } from '../copies/pending-origin.js';
 import { POSTGRES_PORT } from '../gateway/config-file.js';
 import type { ClusterPaths } from '../home/paths.js';
 import { isReplicated, nodeName, REPLICATION_ROLE, requiredNodes } from '../nodes/roles.js';
-import { footingOf } from '../restart/footing.js';
 import { FINISH_SECONDS, hasStore } from '../store/backup-of.js';
 import type { ClusterState } from './state.js';
 
@@ -52,7 +51,7 @@ export function nodeSpec(state: ClusterState, paths: ClusterPaths): ServerSpec {
     os: state.users?.postgres ?? null,
     logFile: paths.postgresLog,
     settings: {
-      ...settingsFor({ ...record.spec, ...footingOf(record) }),
+      ...settingsFor(record.spec),
       ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}),
       ...(hasStore(state) ? { archive_timeout: `${FINISH_SECONDS}s` } : {}),
     },

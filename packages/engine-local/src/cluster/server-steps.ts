@@ -21,7 +21,7 @@ import { fenceOthers, promotePrimary, takeOver } from '../nodes/take-over.js';
 import { noteFailedStart } from '../rebuild/damage-watch.js';
 import { finishRebuild, replaceData } from '../rebuild/rebuild-steps.js';
 import { revertFailedStart } from '../restart/failed-start.js';
-import { footingOf } from '../restart/footing.js';
+import { versionToStart } from '../restart/version-to-start.js';
 import { ensureDirectory } from '../system/files.js';
 import { ensureOsUser } from '../system/os-users.js';
 import { takeBackChange } from './change-spec.js';
@@ -37,9 +37,9 @@ const PLANNED_START_SECONDS = 15;
 const fetchRelease: Step = {
   phase: 'fetching',
   detail: 'Fetching the PostgreSQL release',
-  isDone: (state) => state.release?.version === footingOf(state.journal.record).version,
+  isDone: (state) => state.release?.version === versionToStart(state.journal.record),
   async run(state) {
-    const { version } = footingOf(state.journal.record);
+    const version = versionToStart(state.journal.record);
     const onProgress = (sentence: string) => {
       state.detail = sentence;
     };
@@ -152,7 +152,7 @@ const startPostgres: Step = {
     }
     state.damages = 0;
     if (isNew) state.configurationLoaded = true;
-    state.restart.startedBy = isNew ? footingOf(state.journal.record) : null;
+    state.restart.startedBy = isNew ? versionToStart(state.journal.record) : null;
     state.serverRestarts.started(Date.now());
     const { record } = state.journal;
     if (!record.born && !pendingOrigin(record)) await state.journal.update(() => ({ born: true }));

@@ -1,5 +1,5 @@
 import { EngineError, type FailoverOutcome, type PrimaryReplacement } from '@borealis/engine';
-import { connect, fenceServer } from '@borealis/postgres';
+import { fenceServer, writeAhead } from '@borealis/postgres';
 import { holdGateways, tellGateways } from '../cluster/gateways.js';
 import { noteLostServer } from '../cluster/observe.js';
 import type { ClusterReconciler } from '../cluster/reconciler.js';
@@ -74,7 +74,8 @@ export const replaceOnDemand: Step = {
 
 /** Sessions rest in the gateway while another node takes the primary's place. Throws when they do not come to rest; then all is as it was. */
 async function switchOver(state: ClusterState): Promise<void> {
-  await flush(state);
+  // What is written now the new primary need not write when it begins.
+  await writeAhead(serverSpec(state));
   if (state.gateway) await hold(state);
   const [heir] = nodesWith(state.journal.record, 'eligible');
   try {
@@ -96,10 +97,4 @@ async function hold(state: ClusterState): Promise<void> {
   } catch (error) {
     throw new EngineError('not_ready', `Sessions did not come to rest: ${(error as Error).message}`, { cause: error });
   }
-}
-
-/** What is written now the new primary need not write when it begins. */
-async function flush(state: ClusterState): Promise<void> {
-  const client = await connect(serverSpec(state));
-  await client.query('checkpoint').finally(() => client.end());
 }

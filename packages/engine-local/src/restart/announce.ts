@@ -1,24 +1,20 @@
 import type { MinorUpgradeEvent } from '@borealis/engine';
 import type { ClusterState } from '../cluster/state.js';
-import { settledFooting } from './footing.js';
 import type { PlannedRestart, RestartOutcome } from './restart-record.js';
 
-/** Tells that another release is about to be put in place. A restart with the same release is told by who asked for it. */
+/** Tells that another release is about to be put in place. */
 export async function announceBegin(state: ClusterState, { to }: PlannedRestart): Promise<void> {
-  const from = settledFooting(state.journal.record).version;
-  if (from !== to.version) await tell(state, { type: 'minor-upgrade-started', from, to: to.version });
+  await tell(state, { type: 'minor-upgrade-started', from: state.journal.record.version, to });
 }
 
 /** Tells what came of it. */
 export async function announceUpgrade(state: ClusterState, outcome: RestartOutcome): Promise<void> {
-  const versions = { from: outcome.from.version, to: outcome.to.version };
-  if (versions.from === versions.to) return;
-  const { failure, pauseMs, kept, closed } = outcome;
+  const { from, to, failure, pauseMs, kept, closed } = outcome;
   await tell(
     state,
     failure === null
-      ? { type: 'minor-upgrade-completed', ...versions, pauseMs, kept, closed }
-      : { type: 'minor-upgrade-failed', ...versions, what: failure },
+      ? { type: 'minor-upgrade-completed', from, to, pauseMs, kept, closed }
+      : { type: 'minor-upgrade-failed', from, to, what: failure },
   );
 }
 

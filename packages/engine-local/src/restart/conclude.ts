@@ -1,6 +1,5 @@
 import type { ClusterState } from '../cluster/state.js';
 import { announceUpgrade } from './announce.js';
-import { settledFooting } from './footing.js';
 import { resumePaused } from './held-sessions.js';
 import type { PlannedRestart, RestartOutcome } from './restart-record.js';
 import { newRestartState } from './restart-state.js';
@@ -16,10 +15,8 @@ export async function noteOutcome(state: ClusterState, next: PlannedRestart, fai
   const { journal, restart } = state;
   const outcome = outcomeOf(state, next, failure);
   await announceUpgrade(state, outcome);
-  await journal.update(({ spec, version }) => ({
-    ...(failure === null
-      ? { version: next.to.version, spec: { ...spec, vcpu: next.to.vcpu, memoryGiB: next.to.memoryGiB } }
-      : { spec, version }),
+  await journal.update(({ version }) => ({
+    version: failure === null ? next.to : version,
     next: null,
     lastRestart: outcome,
   }));
@@ -30,7 +27,7 @@ function outcomeOf({ journal, restart }: ClusterState, next: PlannedRestart, fai
   const ended = restart.pause?.ended ?? null;
   return {
     request: next.request,
-    from: settledFooting(journal.record),
+    from: journal.record.version,
     to: next.to,
     failure,
     pauseMs: ended?.milliseconds ?? null,

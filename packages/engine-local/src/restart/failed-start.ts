@@ -12,7 +12,7 @@ export async function revertFailedStart(state: ClusterState, error: unknown): Pr
   const hanging = error instanceof StartTimeout ? await findServer(serverSpec(state)) : null;
   if (hanging) await stopServer(hanging, { mode: 'immediate', seconds: 10 });
   const { to } = journal.record.next;
-  const failure = `PostgreSQL ${to.version} did not start with what was planned, and runs as before.`;
+  const failure = `PostgreSQL ${to} did not start with what was planned, and runs as before.`;
   context.log.error({ cluster: journal.record.id, err: error }, 'a planned restart failed and is reverted');
   await journal.update(({ next }) => ({ next: next && { ...next, stage: 'reverting', failure } }));
   state.configured = false;

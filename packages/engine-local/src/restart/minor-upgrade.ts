@@ -14,7 +14,7 @@ export async function upgradeMinor(state: ClusterState, asked: unknown): Promise
   if (known) return known;
   await refuseUnready(state, to, wanted);
   const { request, patienceSeconds } = wanted;
-  await planRestart(state, { request, to: { version: to }, isTried: !wanted.force, patienceSeconds });
+  await planRestart(state, { request, to, isTried: !wanted.force, patienceSeconds });
   return progress(state, request, to)!;
 }
 
@@ -39,13 +39,13 @@ function versionFor({ journal: { record } }: ClusterState, { version }: MinorUpg
 /** What has become of it; null when it was not begun. */
 function progress({ journal: { record }, restart }: ClusterState, request: string, to: string): MinorUpgrade | null {
   const { next, lastRestart: last, version } = record;
-  if (next?.to.version === to && version !== to)
+  if (next?.to === to && version !== to)
     return { state: 'running', from: version, to, sentence: restart.sentence || 'Preparing the upgrade' };
   if (next) return null;
-  if (last?.request === request && last.to.version === to) {
-    if (last.failure !== null) return { state: 'failed', from: last.from.version, to, reason: last.failure };
+  if (last?.request === request && last.to === to) {
+    if (last.failure !== null) return { state: 'failed', from: last.from, to, reason: last.failure };
     const { from, pauseMs, kept, closed } = last;
-    return { state: 'done', from: from.version, to, pauseMs, kept, closed };
+    return { state: 'done', from, to, pauseMs, kept, closed };
   }
   return version === to ? { state: 'done', from: to, to, pauseMs: 0, kept: null, closed: {} } : null;
 }

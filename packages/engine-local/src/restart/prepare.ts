@@ -33,11 +33,11 @@ function begin(state: ClusterState, next: PlannedRestart): void {
 /** Null, or why there is to be no restart. */
 async function prepare(state: ClusterState, { to, isTried }: PlannedRestart): Promise<string | null> {
   const { context, restart } = state;
-  restart.sentence = `Fetching PostgreSQL ${to.version}`;
+  restart.sentence = `Fetching PostgreSQL ${to}`;
   const { cacheDir } = context.options;
   const onProgress = (sentence: string) => {
     restart.sentence = sentence;
   };
-  const release = await ensureRelease({ version: to.version, cacheDir, onProgress });
+  const release = await ensureRelease({ version: to, cacheDir, onProgress });
   return isTried ? tryOnCopy(state, release) : null;
 }

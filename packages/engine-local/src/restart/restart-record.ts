@@ -1,14 +1,5 @@
 import { z } from 'zod';
 
-/** What a server is started by and can only be changed with a restart. */
-const footing = z.object({
-  /** PostgreSQL's own number. */
-  version: z.string(),
-  vcpu: z.number(),
-  memoryGiB: z.number(),
-});
-export type Footing = z.infer<typeof footing>;
-
 /**
  * `preparing`: the release is fetched and tried. `waiting`: for a moment in which sessions can be held. `switching`: from now on the server
  * is started by `to`. `reverting`: it did not start by it, and is started as before.
@@ -19,7 +10,8 @@ const STAGES = ['preparing', 'waiting', 'switching', 'reverting'] as const;
 export const plannedRestart = z.object({
   /** Who asked for it chose it. */
   request: z.string(),
-  to: footing,
+  /** PostgreSQL's own number of the release that is put in place. */
+  to: z.string(),
   stage: z.enum(STAGES),
   /** True: a new release is tried on a copy of the data first. */
   isTried: z.boolean(),
@@ -34,8 +26,8 @@ export type PlannedRestart = z.infer<typeof plannedRestart>;
 /** What came of the last one. */
 export const restartOutcome = z.object({
   request: z.string(),
-  from: footing,
-  to: footing,
+  from: z.string(),
+  to: z.string(),
   /** Null: the server runs by `to`. For people otherwise: it runs by `from`. */
   failure: z.string().nullable(),
   /** In milliseconds; null where it is not known. */

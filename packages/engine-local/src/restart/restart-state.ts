@@ -1,5 +1,3 @@
-import type { Footing } from './restart-record.js';
-
 /** Sessions that are held, and what became of them. */
 export interface Pause {
   /** Milliseconds since 1970. */
@@ -11,8 +9,8 @@ export interface Pause {
 
 /** What this keeper knows of a planned restart; the rest is in the cluster's record. */
 export interface RestartState {
-  /** What it has started the running server by; null: it was found running. */
-  startedBy: Footing | null;
+  /** By which release it has started the running server; null: it was found running. */
+  startedBy: string | null;
   /** The work before the restart; null as long as it was not begun. Its outcome is why there is to be no restart, or null. */
   preparation: { isSettled: boolean; outcome: Promise<string | null> } | null;
   /** When to try to hold the sessions, in milliseconds since 1970. */

@@ -5,7 +5,6 @@ import type { Step } from '../cluster/step.js';
 import { concludeRestart, noteOutcome } from './conclude.js';
 import { resumePaused } from './held-sessions.js';
 import { holdForRestart } from './hold-for-restart.js';
-import { isSameFooting } from './plan-restart.js';
 import { prepareRestart } from './prepare.js';
 import type { PlannedRestart } from './restart-record.js';
 
@@ -67,5 +66,5 @@ async function changeStage(state: ClusterState, stage: PlannedRestart['stage']):
 /** A server that was found running may be the one that was to be stopped. */
 async function hasSwitched(state: ClusterState, { to }: PlannedRestart): Promise<boolean> {
   const { startedBy } = state.restart;
-  return startedBy ? isSameFooting(startedBy, to) : runsBy(serverSpec(state));
+  return startedBy ? startedBy === to : runsBy(serverSpec(state));
 }
