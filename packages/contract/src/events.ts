@@ -33,6 +33,11 @@ export const EVENT_TYPES = [
   'db-minor-upgrade-started',
   'db-minor-upgrade-completed',
   'db-minor-upgrade-failed',
+  'db-major-upgrade-started',
+  'db-major-upgrade-completed',
+  'db-major-upgrade-failed',
+  'db-major-upgrade-cancelled',
+  'db-major-upgrade-reverted',
 ] as const;
 
 export const eventType = z.enum(EVENT_TYPES);

@@ -5,6 +5,7 @@ export * from './events.js';
 export * from './gateway-config.js';
 export * from './gateway-control.js';
 export * from './logplex.js';
+export * from './major-upgrade.js';
 export * from './names.js';
 export * from './openssh-key.js';
 export * from './partner-api.js';

@@ -4,6 +4,7 @@ import {
   type ChangeQuery,
   type ChangeSearch,
   CLUSTER_ID,
+  type MajorUpgrade,
   type MinorUpgrade,
   type MinorUpgradeRequest,
   POSTGRES_MAJORS,
@@ -66,6 +67,7 @@ import { CONTROL_ID } from './control-database.js';
 import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
+import { refuseMajorUpgrade } from './major/major-upgrade.js';
 import { replacePrimary } from './nodes/replace-primary.js';
 import { MOST_NODES } from './nodes/roles.js';
 import { upgradeMinor } from './restart/minor-upgrade.js';
@@ -246,6 +248,18 @@ export class LocalEngine implements Engine {
     return upgradeMinor(this.known(id).state, wanted).catch((error: unknown) => {
       throw toEngineError(error);
     });
+  }
+
+  async upgradeMajor(): Promise<MajorUpgrade> {
+    return refuseMajorUpgrade();
+  }
+
+  async cancelMajorUpgrade(): Promise<MajorUpgrade> {
+    return refuseMajorUpgrade();
+  }
+
+  async revertMajorUpgrade(): Promise<MajorUpgrade> {
+    return refuseMajorUpgrade();
   }
 
   async copyDatabase(id: string, database: string, from: DatabaseCopySource): Promise<boolean> {

@@ -4,12 +4,16 @@ import type {
   CredentialNames,
   GatewayEvent,
   GatewayRole,
+  MajorRevertRequest,
+  MajorUpgrade,
+  MajorUpgradeRequest,
   MinorUpgrade,
   MinorUpgradeRequest,
   PostgresMajor,
   TunnelUser,
 } from '@borealis/contract';
 import type { DatabaseBackup } from './backups.js';
+import type { MajorUpgradeEvent, MinorUpgradeEvent } from './upgrade-events.js';
 
 /**
  * What a place that runs clusters must do. Every call is adopt-or-create under the caller's cluster id: it may be
@@ -103,6 +107,26 @@ export interface Engine {
    * failed its trial and while something else restarts the server, `not_ready` while the cluster cannot take it.
    */
   upgradeMinor(id: string, wanted: MinorUpgradeRequest): Promise<MinorUpgrade>;
+
+  /**
+   * Has a server of a newer major take the cluster over with everything in it, after a rehearsal on a copy: the present one serves meanwhile, its
+   * schema cannot be changed, and in the end queries wait for a moment. Answers at once how far it has come: the same call is repeated until it has
+   * an end. Throws `unsupported` for a major that is not offered or not newer, `conflict` while something else is under way that does not go with
+   * it, `not_ready` while the cluster cannot take it.
+   */
+  upgradeMajor(id: string, wanted: MajorUpgradeRequest): Promise<MajorUpgrade>;
+
+  /**
+   * Gives an upgrade that is under way up: nothing is left of it. Answers at once, `running` until that is so: the same call is repeated. Throws
+   * `conflict` once the next server has taken over, `not_found` for a request that is not known.
+   */
+  cancelMajorUpgrade(id: string, request: string): Promise<MajorUpgrade>;
+
+  /**
+   * Has the server from before the last major upgrade take over again, with what was written since. Answers like `upgradeMajor`. Throws
+   * `unsupported` when there is nothing (any more) to go back to, and says why; `conflict` and `not_ready` as `upgradeMajor` does.
+   */
+  revertMajorUpgrade(id: string, wanted: MajorRevertRequest): Promise<MajorUpgrade>;
 
   /**
    * Restores a dump that an object store has into a database of the document in force, and compares it with what was dumped; everything in it
@@ -399,22 +423,6 @@ export interface FailoverOutcome {
   closed: number | null;
 }
 
-/** Another minor release was put in place, or could not be: then `what` says why, and the cluster runs by `from`. */
-export type MinorUpgradeEvent =
-  | { type: 'minor-upgrade-started'; from: string; to: string }
-  | {
-      type: 'minor-upgrade-completed';
-      from: string;
-      to: string;
-      /** Milliseconds; this and `kept` are null where it is not known. */
-      pauseMs: number | null;
-      /** Sessions that live on. */
-      kept: number | null;
-      /** By the kind of what could not be carried over. */
-      closed: Record<string, number>;
-    }
-  | { type: 'minor-upgrade-failed'; from: string; to: string; what: string };
-
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
   | {
@@ -424,7 +432,7 @@ export type EngineEvent = { clusterId: string } & (
       what: string;
       outcome?: FailoverOutcome;
     }
-  | ({ seq: number; at: string } & MinorUpgradeEvent)
+  | ({ seq: number; at: string } & (MinorUpgradeEvent | MajorUpgradeEvent))
 );
 
 export const ENGINE_ERROR_CODES = [

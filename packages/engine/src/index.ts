@@ -1,2 +1,3 @@
 export * from './backups.js';
 export * from './engine.js';
+export * from './upgrade-events.js';

@@ -56,6 +56,9 @@ export function createEngineClient(socketPath: string): Engine {
       (await call<{ stored: StoredCluster | null }>('GET', `/stored-clusters/${encodeURIComponent(name)}`)).stored,
     storedDatabase: async (name) =>
       (await call<{ stored: StoredDatabase | null }>('GET', `/stored-databases/${encodeURIComponent(name)}`)).stored,
+    upgradeMajor: (id, wanted) => call('POST', at(id, '/major-upgrade'), wanted),
+    cancelMajorUpgrade: (id, asked) => call('POST', at(id, '/major-upgrade/cancel'), { request: asked }),
+    revertMajorUpgrade: (id, wanted) => call('POST', at(id, '/major-upgrade/revert'), wanted),
     upgradeMinor: (id, wanted) => call('POST', at(id, '/minor-upgrade'), wanted),
     copyDatabase: async (id, database, from) =>
       (await call<{ copied: boolean }>('POST', inDatabase(id, database, '/copy'), from)).copied,

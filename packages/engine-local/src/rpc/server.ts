@@ -1,6 +1,6 @@
 import { chmod, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import type { ChangeQuery, MinorUpgradeRequest } from '@borealis/contract';
+import type { ChangeQuery, MajorRevertRequest, MajorUpgradeRequest, MinorUpgradeRequest } from '@borealis/contract';
 import {
   type ClusterAccess,
   type ClusterSpec,
@@ -63,6 +63,7 @@ export function buildRpcServer({ engine, ensureControlDatabase, log }: KeeperSer
   return app;
 }
 
+const upgradeName = z.object({ request: z.string() });
 const replacement = z.object({ how: z.enum(PRIMARY_REPLACEMENTS) });
 
 /** Documents are checked by the engine itself, whoever calls it. */
@@ -81,6 +82,15 @@ function addClusterRoutes(app: FastifyInstance, engine: Engine): void {
   app.get('/stored-databases/:id', async ({ params }) => ({ stored: await engine.storedDatabase(idOf(params)) }));
   app.post('/clusters/:id/minor-upgrade', ({ params, body }) =>
     engine.upgradeMinor(idOf(params), body as MinorUpgradeRequest),
+  );
+  app.post('/clusters/:id/major-upgrade', ({ params, body }) =>
+    engine.upgradeMajor(idOf(params), body as MajorUpgradeRequest),
+  );
+  app.post('/clusters/:id/major-upgrade/cancel', ({ params, body }) =>
+    engine.cancelMajorUpgrade(idOf(params), upgradeName.parse(body).request),
+  );
+  app.post('/clusters/:id/major-upgrade/revert', ({ params, body }) =>
+    engine.revertMajorUpgrade(idOf(params), body as MajorRevertRequest),
   );
   app.get('/clusters/:id/usage', ({ params }) => engine.usage(idOf(params)));
   app.put('/clusters/:id/access', async ({ params, body }, reply) => {

@@ -1,5 +1,5 @@
 import type { EventType, PrincipalKind } from '@borealis/contract';
-import type { Engine, EngineEvent, MinorUpgradeEvent } from '@borealis/engine';
+import type { Engine, EngineEvent, MajorUpgradeEvent, MinorUpgradeEvent } from '@borealis/engine';
 import type { Strands } from '@borealis/strands';
 import { bumpRevision } from '../access/revision.js';
 import type { ControlDatabase, Transaction } from '../database.js';
@@ -116,6 +116,11 @@ function describe(event: EngineEvent) {
     case 'minor-upgrade-started':
     case 'minor-upgrade-completed':
     case 'minor-upgrade-failed':
+    case 'major-upgrade-started':
+    case 'major-upgrade-completed':
+    case 'major-upgrade-failed':
+    case 'major-upgrade-cancelled':
+    case 'major-upgrade-reverted':
       return {
         type: `db-${event.type}` as const,
         attributes: describeUpgrade(event),
@@ -127,10 +132,10 @@ function describe(event: EngineEvent) {
   }
 }
 
-function describeUpgrade(event: MinorUpgradeEvent): Record<string, string | number> {
+function describeUpgrade(event: MinorUpgradeEvent | MajorUpgradeEvent): Record<string, string | number> {
   const versions = { from_version: event.from, to_version: event.to };
-  if (event.type === 'minor-upgrade-failed') return { ...versions, reason: event.what };
-  if (event.type === 'minor-upgrade-started') return versions;
+  if ('what' in event) return { ...versions, reason: event.what };
+  if (!('closed' in event)) return versions;
   const closed = Object.entries(event.closed);
   const kinds = closed.map(([kind, count]) => `${kind}:${count}`).join(',');
   return {

@@ -3,6 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   type ChangeQuery,
   type ChangeSearch,
+  type MajorRevertRequest,
+  type MajorUpgrade,
+  type MajorUpgradeRequest,
   type MinorUpgrade,
   type MinorUpgradeRequest,
   parseVerifier,
@@ -245,6 +248,32 @@ export class FakeEngine implements Engine {
     await this.before('upgradeMinor');
     this.upgraded.push({ id, ...wanted });
     return this.upgrades.length > 1 ? this.upgrades.shift()! : this.upgrades[0]!;
+  }
+
+  /** What the three calls for major upgrades answer, one after the other; the last one again and again. */
+  majorUpgrades: MajorUpgrade[] = [
+    { state: 'running', stage: 'rehearsing', from: '16.4', to: '17.4', sentence: 'Reading a copy of the data' },
+  ];
+  readonly majorAsked: ({ id: string } & (MajorUpgradeRequest | MajorRevertRequest | { request: string }))[] = [];
+
+  async upgradeMajor(id: string, wanted: MajorUpgradeRequest) {
+    await this.before('upgradeMajor');
+    return this.#majorAnswer({ id, ...wanted });
+  }
+
+  async cancelMajorUpgrade(id: string, request: string) {
+    await this.before('cancelMajorUpgrade');
+    return this.#majorAnswer({ id, request });
+  }
+
+  async revertMajorUpgrade(id: string, wanted: MajorRevertRequest) {
+    await this.before('revertMajorUpgrade');
+    return this.#majorAnswer({ id, ...wanted });
+  }
+
+  #majorAnswer(asked: FakeEngine['majorAsked'][number]): MajorUpgrade {
+    this.majorAsked.push(asked);
+    return this.majorUpgrades.length > 1 ? this.majorUpgrades.shift()! : this.majorUpgrades[0]!;
   }
 
   /** What `storedCluster` finds, by name. */
