@@ -113,6 +113,11 @@ export class Installation {
     return { app, id, name, cluster, seconds };
   }
 
+  /** Asks for another plan; resolves at once. */
+  async changePlan({ app, id }, plan) {
+    await this.#call('PATCH', `/apps/${app}/addons/${id}`, { plan: { name: plan } });
+  }
+
   /** The tunnel and the login of a database, out of the config vars of its app. */
   async endpoint({ app, cluster }) {
     this.untouched = this.untouched.filter((name) => name !== cluster);

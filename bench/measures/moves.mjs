@@ -1,172 +1,128 @@
 import { resolve } from 'node:path';
+import { findPlan } from '@borealis/contract';
 import { offeredRelease } from '@borealis/postgres';
+import { nodesOf, postmasterOf, untilProtected } from '../nodes.mjs';
 import { MAJOR } from '../peer/postgres.mjs';
 import { run, until } from '../run.mjs';
-import { median } from '../statistics.mjs';
-import { connectThrough, openTunnel, prepareSsh } from '../tunnel.mjs';
+import { Sessions, WRITERS } from '../sessions.mjs';
+import { describeRange, median } from '../statistics.mjs';
+import { prepareSsh } from '../tunnel.mjs';
 
 const CLI = resolve(import.meta.dirname, '../../packages/borealis/dist/cli.js');
-/** With room for all sessions, and with a standby. */
-const PLAN = 'borealis-pg:x2-s500-p4-r16';
-const WRITERS = 8;
-/** The gateway takes 64 channels in a connection. */
-const SESSIONS_PER_TUNNEL = 50;
+/** With room for all sessions, and with a standby; and what it is changed to, with room for fewer. */
+const PLAN = 'x2-s500-p4-r16';
+const SMALLER_PLAN = 'x2-s100-p2-r8';
+const FEWER_SESSIONS = 150;
 
+/** `moves`: every writer goes on with another server. `once`: one round leaves things as the next one begins. */
 const KINDS = [
-  { name: 'a planned switchover', args: (name) => ['drill', 'failover', name, '--planned', '--json'] },
-  { name: 'a failover, the primary killed', args: (name) => ['drill', 'failover', name, '--json'] },
-  { name: 'a minor upgrade', args: (name, round) => ['upgrade-minor', name, '--to', releases()[round % 2], '--json'] },
+  { name: 'a failover, the postmaster killed', once: true, moves: true, bring: failOver, target: 1000 },
+  { name: 'a planned switchover', once: true, moves: true, bring: switchOver },
+  { name: 'a minor upgrade', moves: false, bring: upgrade },
+  { name: 'a plan change', moves: false, bring: changePlan, mostIdle: FEWER_SESSIONS },
 ];
 
-/** The release before the newest one, and the newest. */
-function releases() {
-  const newest = offeredRelease(MAJOR).version;
-  const [major, minor] = newest.split('.').map(Number);
-  return [`${major}.${minor - 1}`, newest];
-}
-
-/** How long clients that write all the time wait at most while the server behind them is replaced, beside idle sessions. */
+/** How long clients that write all the time wait while the server behind them is replaced, beside idle sessions. */
 export async function moves({ sizes, say, cleanup, installation }) {
   const running = await installation();
-  const database = await running.provision(PLAN);
-  const endpoint = await prepareSsh(await running.endpoint(database), cleanup);
-  const clients = await Clients.open(endpoint, cleanup);
+  const database = await running.provision(`borealis-pg:${PLAN}`);
+  const sessions = await Sessions.open(await prepareSsh(await running.endpoint(database), cleanup), cleanup);
   const rows = [];
   for (const idle of sizes.idleSessions) {
-    await clients.addIdle(idle);
-    for (const kind of KINDS) {
+    await sessions.addIdle(idle);
+    for (const kind of KINDS.filter(({ mostIdle = Number.POSITIVE_INFINITY }) => idle <= mostIdle)) {
       const rounds = [];
-      // An upgrade goes there and back, so that the next one begins with the newest release again.
-      for (let round = 0; round < 2 * sizes.rounds; round++) {
-        const report = await clients.during(() => order(running, kind.args(database.name, round)));
-        const ends = await clients.mendIdle(idle);
-        rounds.push({ ...report, ends });
-        say(`  ${kind.name} beside ${idle} idle: ${report.longest.toFixed(0)} ms at most, ${ends} idle sessions ended`);
+      // Upgrades and plan changes go there and back, so that the next one begins as the one before.
+      for (let round = 0; round < (kind.once ? 1 : 2) * sizes.rounds; round++) {
+        rounds.push(await measureRound({ running, database, sessions, kind, idle, round }));
+        const { longest, ends, first } = rounds.at(-1);
+        const firstWrite = first === null ? '' : `, ${first.toFixed(0)} ms to the first row`;
+        say(`  ${kind.name} beside ${idle} idle: ${longest.toFixed(0)} ms${firstWrite}, ${ends} idle sessions ended`);
       }
-      rows.push(row(kind.name, idle, rounds));
+      rows.push(...describe(kind, idle, rounds));
     }
   }
-  await clients.close();
+  await sessions.close();
   return { alone: rows };
 }
 
-function row(name, idle, rounds) {
+async function measureRound({ running, database, sessions, kind, idle, round }) {
+  await untilProtected(running.home, database.cluster);
+  let begun;
+  const bring = async () => {
+    begun = await kind.bring(running, database, round);
+  };
+  const writers = await sessions.during(bring);
+  const others = writers.map(({ otherServerAt }) => otherServerAt);
+  if (kind.moves && others.includes(null)) throw new Error(`A writer met no other server in ${kind.name}.`);
+  const waits = writers.map(({ longest }) => longest);
+  return {
+    waits,
+    longest: Math.max(...waits),
+    /** From the beginning, where it is known, to the first row that the other server acknowledged to anybody. */
+    first: begun === undefined ? null : Math.min(...others) - begun,
+    broken: writers.filter(({ broken }) => broken).length,
+    ends: await sessions.mendIdle(idle),
+  };
+}
+
+/** Kills the postmaster; gives the moment. Nobody tells the keeper. */
+async function failOver({ home }, { cluster }) {
+  const { generation, data } = await nodesOf(home, cluster);
+  const pid = await postmasterOf(data);
+  const begun = performance.now();
+  process.kill(pid, 'SIGKILL');
+  await until('another primary', async () => (await nodesOf(home, cluster)).generation > generation);
+  return begun;
+}
+
+async function switchOver(running, { name }) {
+  await order(running, ['drill', 'failover', name, '--planned', '--json']);
+}
+
+async function upgrade(running, { name }, round) {
+  const { version: newest } = offeredRelease(MAJOR);
+  const [major, minor] = newest.split('.').map(Number);
+  const to = round % 2 === 0 ? `${major}.${minor - 1}` : newest;
+  await order(running, ['upgrade-minor', name, '--to', to, '--json']);
+}
+
+/** To less memory and back: PostgreSQL is restarted for both. */
+async function changePlan(running, database, round) {
+  const plan = round % 2 === 0 ? SMALLER_PLAN : PLAN;
+  await running.changePlan(database, `borealis-pg:${plan}`);
+  const { memoryGiB } = findPlan(plan);
+  await until(`the plan ${plan}`, async () => {
+    const { spec, change } = await nodesOf(running.home, database.cluster);
+    return spec.memoryGiB === memoryGiB && change === null;
+  });
+}
+
+/** Gives an order as the operator does. */
+async function order(running, args) {
+  const env = { ...process.env, BOREALIS_HOME: running.home };
+  await run(process.execPath, [CLI, ...args], { env });
+}
+
+function describe({ name, target }, idle, rounds) {
   const waits = rounds.flatMap((round) => round.waits).sort((a, b) => a - b);
   const of = (share) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))].toFixed(0);
   const ended = rounds.reduce((sum, { ends }) => sum + ends, 0);
   const broken = rounds.reduce((sum, round) => sum + round.broken, 0);
-  const detail = `n=${rounds.length}, p50 ${of(0.5)}, p99 ${of(0.99)}, max ${of(1)}; ended: ${broken} of ${WRITERS * rounds.length} writers, ${ended} of ${idle * rounds.length} idle`;
-  return {
+  const longest = {
     name: `the longest wait of ${WRITERS} writers during ${name}, beside ${idle} idle sessions`,
-    value: median(rounds.map(({ longest }) => longest)),
+    value: median(rounds.map((round) => round.longest)),
     unit: 'ms',
-    detail,
+    detail: `n=${rounds.length}; of every writer's longest: p50 ${of(0.5)}, p99 ${of(0.99)}, max ${of(1)}; ended: ${broken} of ${WRITERS * rounds.length} writers, ${ended} of ${idle * rounds.length} idle`,
   };
-}
-
-/** Gives an order as the operator does; one that cannot be followed yet is given again. */
-async function order(running, args) {
-  const env = { ...process.env, BOREALIS_HOME: running.home };
-  let reason = '';
-  await until(`borealis ${args[0]}: ${reason}`, () =>
-    run(process.execPath, [CLI, ...args], { env }).catch((error) => {
-      reason = error.message;
-      if (!/none can take over|being replaced/.test(reason)) throw error;
-      return null;
-    }),
-  );
-}
-
-/** Sessions through tunnels: writers, and those that only stand there with some state. */
-class Clients {
-  #endpoint;
-  #tunnels = [];
-  #idle = [];
-
-  static async open(endpoint, cleanup) {
-    const clients = new Clients();
-    clients.#endpoint = endpoint;
-    cleanup.add('The tunnels', () => clients.close());
-    const client = await clients.#connect(0);
-    await client.query('create table if not exists moved (n bigint)');
-    await client.end();
-    return clients;
-  }
-
-  async #connect(tunnel) {
-    this.#tunnels[tunnel] ??= await openTunnel(this.#endpoint);
-    return connectThrough(this.#endpoint, this.#tunnels[tunnel]);
-  }
-
-  /** Makes the idle sessions so many, each with settings and prepared statements. */
-  async addIdle(count) {
-    while (this.#idle.length < count) {
-      const client = await this.#connect(1 + Math.floor(this.#idle.length / SESSIONS_PER_TUNNEL));
-      client.once('end', () => {
-        client.ended = true;
-      });
-      await client.query(`set work_mem = '5MB'; set app.tenant = '7'; set timezone = 'Asia/Tokyo'`);
-      for (let n = 0; n < 5; n++)
-        await client.query({ name: `s${n}`, text: `select $1::int + ${n} as sum`, values: [n] });
-      this.#idle.push(client);
-    }
-  }
-
-  /** Asks every idle session for its state; replaces those that were ended, and gives their number. */
-  async mendIdle(count) {
-    const answers = await Promise.all(
-      this.#idle.map((client) =>
-        client.query({ name: 's1', values: [41], text: 'select $1::int + 1 as sum' }).then(
-          ({ rows }) => rows[0].sum === 42,
-          () => false,
-        ),
-      ),
-    );
-    const lost = this.#idle.filter((_, at) => !answers[at]);
-    this.#idle = this.#idle.filter((_, at) => answers[at]);
-    for (const client of lost) await client.end().catch(() => {});
-    await this.addIdle(count);
-    return lost.length;
-  }
-
-  /** Has writers at work while `work` is done: the longest wait of each, and how many were ended. */
-  async during(work) {
-    let done = false;
-    const writers = Array.from({ length: WRITERS }, () => this.#write(() => done));
-    await new Promise((r) => setTimeout(r, 500));
-    try {
-      await work();
-    } finally {
-      await new Promise((r) => setTimeout(r, 500));
-      done = true;
-    }
-    const results = await Promise.all(writers);
-    const waits = results.map(({ longest }) => longest);
-    return { waits, longest: Math.max(...waits), broken: results.filter(({ broken }) => broken).length };
-  }
-
-  /** Writes a row after the other; a session that is ended is opened anew, which counts as waiting. */
-  async #write(isDone) {
-    let [client, longest, broken, last] = [null, 0, false, null];
-    while (!isDone()) {
-      try {
-        client ??= await this.#connect(0);
-        await client.query('insert into moved values ($1)', [Date.now()]);
-        const now = performance.now();
-        if (last !== null) longest = Math.max(longest, now - last);
-        last = now;
-      } catch {
-        broken ||= last !== null;
-        await client?.end().catch(() => {});
-        client = null;
-      }
-    }
-    await client?.end();
-    return { longest, broken };
-  }
-
-  async close() {
-    for (const client of this.#idle.splice(0)) await client.end().catch(() => {});
-    for (const tunnel of this.#tunnels.splice(0)) await tunnel?.close();
-  }
+  const firsts = rounds.flatMap(({ first }) => (first === null ? [] : [first]));
+  if (firsts.length === 0) return [longest];
+  const first = {
+    name: `${name}, to the first row that the other server acknowledged, beside ${idle} idle sessions`,
+    value: median(firsts),
+    unit: 'ms',
+    target: { below: target },
+    detail: describeRange(firsts, 0),
+  };
+  return [first, longest];
 }

@@ -62,6 +62,7 @@ function reload(runtime: Runtime, next: GatewayConfig): Promise<Moved> {
   const targets: Target[] = ['primary', 'replica'];
   if (targets.every((target) => runtime.places.current(target, before.of(target))))
     return Promise.resolve({ kept: 0, closed: {} });
+  for (const attempt of runtime.attempts) attempt.abort(new Refused('database_starting'));
   // One that is held has left its server already.
   const outdated = [...runtime.sessions].filter(
     ({ live, attached, parts, place }) => live && attached && !runtime.places.current(parts.target, place),

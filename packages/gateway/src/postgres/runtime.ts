@@ -24,6 +24,8 @@ export class Runtime {
   closing = false;
   /** Logins past the password whose server process is being opened: they count as sessions. */
   readonly opening = new Map<AbortController, LoggedIn>();
+  /** What such logins try, each at one server; aborted when others are in force. */
+  readonly attempts = new Set<AbortController>();
   readonly sessions = new Set<Session>();
   readonly cancelKeys = new CancelKeys();
   readonly teardowns = new Teardowns();

@@ -108,6 +108,26 @@ describe('a password', () => {
     await rm(directory, { recursive: true });
   });
 
+  test('waits no longer for a server that is silent when another takes its place', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'bgs-'));
+    let reached = 0;
+    const silent = createServer(() => void reached++);
+    await once(silent.listen(join(directory, '.s.PGSQL.5432')), 'listening');
+    try {
+      const other = await house.withConfig({ primary: { socketDirectory: directory, port: 5432 } });
+      const opened = connected((await other.door('alpha')).port);
+      opened.catch(() => undefined);
+      await until(() => reached > 0, 'the server is reached');
+      await other.front.reload({ ...other.config, primary: house.config.primary, generation: 2 });
+      const client = await opened;
+      expect((await client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      await client.end();
+    } finally {
+      silent.close();
+      await rm(directory, { recursive: true });
+    }
+  });
+
   test('that has run out, or that is none at all, gets that answer, too', async () => {
     const roles = house.config.roles.map((role) =>
       role.name === 'app_rw_alpha'

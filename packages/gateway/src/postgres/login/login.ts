@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Target, Tunnel } from '../../front.js';
-import { openBackend } from '../backend/open.js';
+import { type OpenBackend, openBackend } from '../backend/open.js';
 import type { Place } from '../backend/place.js';
 import { allLoggedIn } from '../logged-in.js';
 import { type RefusalCode, Refused, refusals } from '../refusals.js';
@@ -15,6 +15,11 @@ import type { Claim } from './access.js';
 import { authenticate, type Proof } from './authenticate.js';
 import { Negotiation } from './negotiation.js';
 import { readRequest, type StartUpRequest } from './settings.js';
+
+interface Opened {
+  place: Place;
+  backend: OpenBackend;
+}
 
 /** One forwarded connection from its first byte until it is a session, a cancel request is served, or the client is turned away. */
 export class Login {
@@ -82,18 +87,25 @@ export class Login {
   }
 
   async #enter(claim: Claim, request: StartUpRequest, proof: Proof): Promise<void> {
-    const place = this.runtime.places.of(this.target);
-    const backend = await this.#openBackend(place, claim, request, proof);
-    if (
-      this.#abort.signal.aborted ||
-      this.runtime.closing ||
-      !this.runtime.access.allows(claim) ||
-      !this.runtime.places.current(this.target, place)
-    ) {
+    const { place, backend } = await this.#openCurrent(claim, request, proof);
+    if (this.#abort.signal.aborted || this.runtime.closing || !this.runtime.access.allows(claim)) {
       backend.socket.destroy();
       throw new Refused('administrator');
     }
     this.#begin(claim, place, request, backend, proof);
+  }
+
+  /** A server that is replaced meanwhile is waited for no longer: the one in its place is asked. */
+  async #openCurrent(claim: Claim, request: StartUpRequest, proof: Proof): Promise<Opened> {
+    const place = this.runtime.places.of(this.target);
+    const isReplaced = () => !this.#abort.signal.aborted && !this.runtime.places.current(this.target, place);
+    const backend = await this.#openBackend(place, claim, request, proof).catch((error: unknown) => {
+      if (!isReplaced()) throw error;
+      return null;
+    });
+    if (backend && !isReplaced()) return { place, backend };
+    backend?.socket.destroy();
+    return this.#openCurrent(claim, request, proof);
   }
 
   /** Unknown, foreign, expired, wrong database, wrong password: all the same to the client, also in time. */
@@ -117,22 +129,19 @@ export class Login {
 
   async #openBackend(place: Place, { role, database }: Claim, { forServer }: StartUpRequest, { verifier }: Proof) {
     const { runtime } = this;
+    const attempt = new AbortController();
     refuseBeyondLimits(runtime, database);
     runtime.opening.set(this.#abort, { role, database, verifier });
+    runtime.attempts.add(attempt);
     try {
-      return await openBackend(place, forServer, this.#abort.signal);
+      return await openBackend(place, forServer, AbortSignal.any([this.#abort.signal, attempt.signal]));
     } finally {
+      runtime.attempts.delete(attempt);
       runtime.opening.delete(this.#abort);
     }
   }
 
-  #begin(
-    claim: Claim,
-    place: Place,
-    request: StartUpRequest,
-    backend: Awaited<ReturnType<typeof openBackend>>,
-    proof: Proof,
-  ): void {
+  #begin(claim: Claim, place: Place, request: StartUpRequest, backend: OpenBackend, proof: Proof): void {
     const { runtime, channel, tunnel, target } = this;
     const { stream: client, reader } = this.#negotiation;
     const session = new Session({
