@@ -80,6 +80,12 @@ export const gatewayConfig = z.object({
   hosts: z.object({ primary: z.string(), replica: z.string(), port: z.number().int() }),
   /** Generation of the primary: sessions of an older one are never forwarded another byte. */
   generation: z.number().int(),
+  /**
+   * Names the catalogs of the servers; another name than before means that everything in them has another OID, as after a major
+   * upgrade by logical replication. Sessions that go from the one to the other, after a hold or in any other way, are kept only where
+   * it is proven that their clients know no OIDs but PostgreSQL's own; the others end with 57P01 and are counted as `types`.
+   */
+  catalogs: z.string().default(''),
   primary: backend,
   /** Null: reads go to the primary. */
   replica: backend.nullable(),

@@ -31,7 +31,10 @@ export const gatewayCommand = z.discriminatedUnion('op', [
    * `HOLD_SECONDS`.
    */
   z.object({ op: z.literal('hold'), seconds: z.number().min(0).max(60), late: z.enum(['abort', 'close']) }),
-  /** As `reload`, and the sessions that were held go on, on the servers that the file names now. */
+  /**
+   * As `reload`, and the sessions that were held go on, on the servers that the file names now. Where these have other `catalogs`
+   * than those that were left, it is a logical move, and only sessions that bear one are kept.
+   */
   z.object({ op: z.literal('resume') }),
   /** End at once: tunnels of these users, sessions of these roles, and whatever these credentials opened. */
   z.object({

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { clusterHosts, type GatewayConfigInput } from '@borealis/contract';
+import { majorOf } from '@borealis/postgres';
 import type { ClusterRecord, GatewayRecord } from '../cluster/record.js';
 import { type ClusterPaths, ofNode } from '../home/paths.js';
 import { type Ownership, writeFileAtomic } from '../system/files.js';
@@ -37,6 +38,7 @@ function gatewayConfigOf(record: ClusterRecord, gateway: GatewayRecord, paths: C
     listen: { fd: LISTENING_FD },
     hosts: clusterHosts(record.id),
     generation: record.generation,
+    catalogs: majorOf(record.version),
     primary: { socketDirectory: paths.socketDirectory, port: POSTGRES_PORT },
     replica:
       record.reads === null

@@ -60,7 +60,8 @@ export function holdSessions(
 
 /**
  * Has the gateway read its file and go on with the sessions that are held, on the servers named there; resolves when they do. Where
- * none is held it is `reloadGateway`.
+ * none is held it is `reloadGateway`. When the file names other `catalogs` than before (another major), sessions whose clients may
+ * know OIDs of the old ones are closed as `types`; nothing else has to be asked for, neither here nor at the hold.
  */
 export function resumeSessions(directory: string, pid?: number): Promise<GatewayMoved> {
   return ask(directory, { op: 'resume' }, ANSWER_SECONDS, gatewayMoved, pid);

@@ -57,6 +57,11 @@ export const refusals = {
   /** PostgreSQL's own ErrorResponse is passed on. */
   database_refused: row('08004', 'info', null),
   administrator: row('57P01', 'info', 'terminating connection due to administrator command'),
+  major_upgrade: row(
+    '57P01',
+    'info',
+    'terminating connection due to a major upgrade: types that this session has used have other identifiers now; reconnect',
+  ),
   database_lost: row('57P02', 'warn', 'the connection to the database server was lost; reconnect and try again'),
   malformed_message: row('08P01', 'warn', 'invalid message length {detail}: 4 bytes to 1 GiB are allowed'),
   internal: row('XX000', 'error', 'internal error of the gateway; this connection is closed, others are not touched'),

@@ -25,7 +25,13 @@ afterAll(() => postgres.remove());
 /** One connection to PostgreSQL, followed by a Conversation as the relay would. */
 async function open() {
   const server = { socketDirectory: postgres.socketDirectory, port: postgres.port };
-  const places = new Places({ primary: server, replica: null, generation: 1, backendAuth: { method: 'peer' } });
+  const places = new Places({
+    primary: server,
+    replica: null,
+    generation: 1,
+    catalogs: '',
+    backendAuth: { method: 'peer' },
+  });
   const startUp = startupMessage([
     ['user', 'app_rw_alpha'],
     ['database', 'alpha'],

@@ -4,10 +4,12 @@ import { Access } from '../../src/postgres/login/access.js';
 import { FailureLimit } from '../../src/postgres/login/failure-limit.js';
 import { Refused, refusals } from '../../src/postgres/refusals.js';
 import { CustomSettings } from '../../src/postgres/session/custom-settings.js';
+import { Identifiers } from '../../src/postgres/session/identifiers.js';
 import { Teardowns } from '../../src/postgres/session/teardowns.js';
 import { UnnamedStatement } from '../../src/postgres/session/unnamed-statement.js';
 import { BodyCapture } from '../../src/postgres/wire/body-capture.js';
 import { errorFields } from '../../src/postgres/wire/error-response.js';
+import { int16, int32 } from '../../src/postgres/wire/messages.js';
 
 describe('the failure limit', () => {
   test('counts per owner and name, and forgets after the pause or a success', () => {
@@ -40,6 +42,52 @@ describe('the failure limit', () => {
     limit.failed('a', 'one more');
     expect(limit.blocked('a', 'one more')).toBe(true);
     expect(limit.blocked('b', 'one more')).toBe(false);
+  });
+});
+
+describe('identifiers', () => {
+  const known = (see: (identifiers: Identifiers) => void) => {
+    const identifiers = new Identifiers();
+    see(identifiers);
+    return identifiers.known;
+  };
+  const columns = (...each: [table: number, attribute: number, type: number][]) =>
+    Buffer.concat([
+      int16(each.length),
+      ...each.flatMap(([table, attribute, type], i) => [
+        Buffer.from(`name ${i}\0`),
+        ...[int32(table), int16(attribute), int32(type), int16(-1), int32(-1), int16(0)],
+      ]),
+    ]);
+  const types = (...oids: number[]) => Buffer.concat([int16(oids.length), ...oids.map(int32)]);
+
+  test.each<[string, Parameters<typeof known>[0], boolean]>([
+    ['columns of types of PostgreSQL', (i) => i.row(columns([20_000, 1, 23], [0, 0, 25], [0, 0, 1007])), false],
+    ['no column', (i) => i.row(columns()), false],
+    ['a last column of another type', (i) => i.row(columns([0, 0, 23], [0, 0, 16_384])), true],
+    ['a type that initdb has made', (i) => i.row(columns([0, 0, 12_345])), true],
+    ['a number that is data', (i) => i.row(columns([20_000, 3, 26])), false],
+    ['a number of a system column', (i) => i.row(columns([20_000, -6, 26])), true],
+    ['a number of the catalogs', (i) => i.row(columns([1247, 1, 26])), true],
+    ['a number that was computed', (i) => i.row(columns([0, 0, 2206])), true],
+    ['a row as a value', (i) => i.row(columns([0, 0, 2249])), true],
+    ['parameters of types of PostgreSQL', (i) => i.parameters(types(23, 25)), false],
+    ['a parameter of another type', (i) => i.parameters(types(23, 25, 70_000)), true],
+    ['a number beyond 2^31', (i) => i.parameters(types(4_000_000_000)), true],
+    ['a Parse without types', (i) => i.parse(Buffer.concat([Buffer.from('name\0SELECT $1\0'), types()])), false],
+    [
+      'a Parse with another type',
+      (i) => i.parse(Buffer.concat([Buffer.from('\0SELECT $1\0'), types(0, 16_400)])),
+      true,
+    ],
+    ['a Parse that is cut', (i) => i.parse(Buffer.from('name\0SELECT')), true],
+    ['a call of a function of PostgreSQL', (i) => i.call(int32(1299)), false],
+    ['a call of another function', (i) => i.call(int32(16_385)), true],
+    ['a call that is cut', (i) => i.call(Buffer.of(0)), false],
+    ['a copy of texts', (i) => i.copy(Buffer.from([0, 0, 1, 0, 0])), false],
+    ['a copy in binary', (i) => i.copy(Buffer.from([1, 0, 1, 0, 1])), true],
+  ])('%s', (_what, see, expected) => {
+    expect(known(see)).toBe(expected);
   });
 });
 

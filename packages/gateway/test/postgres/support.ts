@@ -25,8 +25,9 @@ export interface House {
   close(): Promise<void>;
 }
 
-export async function openHouse(): Promise<House> {
-  const postgres = await realPostgres();
+/** `bin`: where the programs of another major are. */
+export async function openHouse(bin?: string): Promise<House> {
+  const postgres = await realPostgres(bin);
   const house = makeHouse(postgres, await testConfig(postgres));
   return { ...house, close: () => house.close().then(() => postgres.remove()) };
 }

@@ -27,6 +27,9 @@ const MAX_MESSAGE = 64 * 1024;
 /** The server is not there, or says that it is starting or stopping: worth another try. */
 class NotYet extends Error {}
 
+/** A setting of the start-up packet that this server does not know, or not with that value. */
+export class UnknownSetting extends Refused {}
+
 /** The server, the database or the role has as many connections as it may. */
 class Full extends Refused {}
 
@@ -97,7 +100,12 @@ function loginError({ body, raw }: TypedMessage): Error {
   const sqlstate = fields.get('C') ?? '';
   if (sqlstate === '57P03') return new NotYet();
   if (sqlstate.startsWith('28')) return new Refused('database_login', '', undefined, fields.get('M'));
-  return new (sqlstate === '53300' ? Full : Refused)('database_refused', '', Buffer.from(raw));
+  return new (kindOfRefusal(sqlstate))('database_refused', '', Buffer.from(raw));
+}
+
+function kindOfRefusal(sqlstate: string): typeof Refused {
+  if (sqlstate === '53300') return Full;
+  return sqlstate === '42704' || sqlstate === '22023' ? UnknownSetting : Refused;
 }
 
 async function authenticate(socket: Socket, reader: PacketReader, first: TypedMessage, place: Place): Promise<void> {

@@ -7,6 +7,8 @@ import { SaltedPasswords } from '../scram/client-exchange.js';
 export interface Place {
   socketPath: string;
   generation: number;
+  /** Names the catalogs that it has: where they are others, so are all identifiers in them. */
+  catalogs: string;
   /** The secret of the cluster where the kernel does not vouch for the gateway; null: peer authentication. */
   passwords: SaltedPasswords | null;
 }
@@ -15,18 +17,21 @@ export interface Place {
 export class Places {
   readonly #passwords: SaltedPasswords | null;
 
-  constructor(private readonly config: Pick<GatewayConfig, 'primary' | 'replica' | 'generation' | 'backendAuth'>) {
+  constructor(
+    private readonly config: Pick<GatewayConfig, 'primary' | 'replica' | 'generation' | 'catalogs' | 'backendAuth'>,
+  ) {
     const auth = config.backendAuth;
     this.#passwords = auth.method === 'scram' ? new SaltedPasswords(new Secret(auth.password)) : null;
   }
 
   /** Where a channel to `target` ends; without a replica that is the primary. */
   of(target: Target): Place {
-    const { primary, replica, generation } = this.config;
+    const { primary, replica, generation, catalogs } = this.config;
     const server = target === 'replica' && replica ? replica : primary;
     return {
       socketPath: join(server.socketDirectory, `.s.PGSQL.${server.port}`),
       generation,
+      catalogs,
       passwords: this.#passwords,
     };
   }

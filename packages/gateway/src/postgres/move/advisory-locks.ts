@@ -8,6 +8,8 @@ export interface AdvisoryLock {
   /** 1: the key is one bigint; 2: two integers. */
   objsubid: number;
   mode: 'ExclusiveLock' | 'ShareLock';
+  /** The key, or a half of it, is the OID of a table: who computes it from the table's name gets another one in other catalogs. */
+  catalogued: boolean;
 }
 
 /** How often a session has taken a lock: as many unlocks are due. */

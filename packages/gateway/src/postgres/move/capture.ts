@@ -146,7 +146,8 @@ const STATE = `WITH configured AS (
       WHERE refclassid = 'pg_namespace'::regclass AND refobjid = pg_my_temp_schema()
         AND (classid <> 'pg_class'::regclass OR objid IS DISTINCT FROM to_regclass('pg_temp.${LASTVAL_SEQUENCE}')::oid)),
     'locks', (SELECT json_agg(json_build_object('classid', classid::bigint, 'objid', objid::bigint, 'objsubid', objsubid,
-        'mode', mode)) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted),
+        'mode', mode, 'catalogued', EXISTS (SELECT FROM pg_class WHERE oid >= 10000 AND oid IN (classid, objid))))
+      FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted),
     'cursors', (SELECT count(*) FROM pg_cursors WHERE is_holdable),
     'lastval', nullif(current_setting('__gw.lastval', true), ''),
     'bodies', ${SETTING_BODIES},

@@ -1,4 +1,5 @@
 import { HOLD_SECONDS } from '@borealis/contract';
+import { UnknownSetting } from '../backend/open.js';
 import { Refused } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
 import type { Session } from '../session/session.js';
@@ -249,7 +250,7 @@ export class Mover {
     this.runtime.count(`sessions_closed_${kind}`);
     const reason = cause instanceof Error ? cause.message : undefined;
     this.runtime.log.info({ kind, reason, role: session.loggedIn.role }, 'A session cannot be moved and is closed');
-    session.end(new Refused('administrator'));
+    session.end(new Refused(kind === 'types' ? 'major_upgrade' : 'administrator'));
   }
 }
 
@@ -273,6 +274,7 @@ function lateKind(session: Session): ClosedKind {
 function kindOf(error: unknown, otherwise: ClosedKind): ClosedKind {
   if (error instanceof Unmovable) return error.kind;
   if (error instanceof PeerGone) return 'server';
+  if (error instanceof UnknownSetting) return 'settings';
   return error instanceof Refused && error.code !== 'database_starting' ? 'login' : otherwise;
 }
 

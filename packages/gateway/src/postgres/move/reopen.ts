@@ -1,6 +1,7 @@
 import { openBackend } from '../backend/open.js';
 import { OwnTalk } from '../backend/own-talk.js';
 import type { Place } from '../backend/place.js';
+import { FIRST_OF_CLUSTER } from '../session/identifiers.js';
 import type { Session } from '../session/session.js';
 import { parameterStatus } from '../wire/messages.js';
 import { parameterOf } from '../wire/parameter-status.js';
@@ -26,7 +27,8 @@ export interface Taken {
 
 /**
  * Opens a server process at `place` for a session that has left its own, and gives it the session's state; the session is still at
- * rest then. Rejects with nothing left open.
+ * rest then. Where the catalogs are others, only a session that provably speaks of PostgreSQL's own types alone goes there. Rejects
+ * with nothing left open.
  */
 export async function reopen(
   session: Session,
@@ -34,6 +36,7 @@ export async function reopen(
   place: Place,
   signal: AbortSignal,
 ): Promise<void> {
+  if (place.catalogs !== session.place.catalogs) refuseIdentifiers(session, state);
   const { startUp } = session.parts;
   const backend = await openBackend(place, startUp, signal, { patienceMs: PATIENCE_MS, waitForRoom: true });
   const talk = new OwnTalk(backend.socket, (notification) => session.tell(notification), signal);
@@ -54,6 +57,14 @@ export async function reopen(
     backend.socket.destroy();
     throw error;
   }
+}
+
+/** What client or session know by numbers means something else where they are given anew; numbers of PostgreSQL's own do not change. */
+function refuseIdentifiers({ conversation }: Session, { statements, locks }: SessionState): void {
+  const isOwn = (oid: number) => oid < FIRST_OF_CLUSTER;
+  if (conversation.identifiers.known || !statements.every(({ types }) => types.every(isOwn)))
+    throw new Unmovable('types');
+  if (locks.some(({ catalogued }) => catalogued)) throw new Unmovable('advisory_locks', 'the key of one is an OID');
 }
 
 /** How long a server that is being started is waited for, or has the processes that were left still in its count. */

@@ -41,6 +41,7 @@ export type ClosedKind =
   | 'dblink'
   | 'advisory_locks'
   | 'cursors'
+  | 'types'
   | 'custom_settings'
   | 'unnamed_statement'
   | 'lastval'

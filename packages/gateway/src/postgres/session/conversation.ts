@@ -3,14 +3,19 @@ import { errorFields } from '../wire/error-response.js';
 import { parameterOf } from '../wire/parameter-status.js';
 import { MessageScanner } from '../wire/scanner.js';
 import { CustomSettings } from './custom-settings.js';
+import { Identifiers } from './identifiers.js';
 import { IdleTracker } from './idle-tracker.js';
 import { type UnnamedParse, UnnamedStatement } from './unnamed-statement.js';
 
 const code = (letter: string) => letter.charCodeAt(0);
-const [QUERY, PARSE, TERMINATE] = ['Q', 'P', 'X'].map(code);
+const [QUERY, PARSE, CALL, TERMINATE] = ['Q', 'P', 'F', 'X'].map(code);
 const [READY, PARSE_COMPLETE, ERROR, PARAMETER] = ['Z', '1', 'E', 'S'].map(code);
+const [ROW, PARAMETERS, COPY_IN, COPY_OUT] = ['T', 't', 'G', 'H'].map(code);
 
-/** Longest Query or Parse that is looked at, and error that is read. */
+/** Messages of the server's that speak of types. */
+const SPEAKING = new Set([ROW, PARAMETERS, COPY_IN, COPY_OUT]);
+
+/** Longest message that is looked at. */
 const CAPTURE_LIMIT = 64 * 1024;
 
 /**
@@ -29,6 +34,7 @@ export class Conversation {
     body: (chunk, start, end) => this.#serverBody(chunk, start, end),
   });
   readonly settings = new CustomSettings();
+  readonly identifiers = new Identifiers();
   /** What the server has told the client of its parameters (ParameterStatus), as bytes in Latin-1. */
   readonly parameters = new Map<string, string>();
   readonly #tracker = new IdleTracker();
@@ -78,34 +84,57 @@ export class Conversation {
     const segment = this.#tracker.segment;
     this.#tracker.client(type);
     if (type === TERMINATE) this.#terminated = true;
-    if (type !== QUERY && type !== PARSE) return false;
+    if (type !== QUERY && type !== PARSE && type !== CALL) return false;
     this.#clientType = type;
     const wanted = this.#clientCapture.begin(bytes);
-    if (!wanted) this.settings.missed();
-    if (!wanted && type === PARSE) this.#unnamed.parsed(segment, null);
+    if (!wanted) this.#missed(type, segment);
     return wanted;
+  }
+
+  #missed(type: number, segment: number): void {
+    if (type !== CALL) this.settings.missed();
+    if (type !== QUERY) this.identifiers.missed();
+    if (type === PARSE) this.#unnamed.parsed(segment, null);
   }
 
   #clientBody(chunk: Buffer, start: number, end: number): void {
     const body = this.#clientCapture.take(chunk, start, end);
     if (!body) return;
-    this.settings.see(body);
-    if (this.#clientType === PARSE) this.#unnamed.parsed(this.#tracker.segment, body);
+    if (this.#clientType === CALL) this.identifiers.call(body);
+    else this.settings.see(body);
+    if (this.#clientType !== PARSE) return;
+    this.identifiers.parse(body);
+    this.#unnamed.parsed(this.#tracker.segment, body);
   }
 
   #serverHeader(type: number, bytes: number): boolean {
     this.#serverType = type;
     if (type === PARSE_COMPLETE) this.#unnamed.complete();
     else this.#tracker.server(type);
+    if (SPEAKING.has(type)) return this.#wantsTypes(bytes);
     return (type === READY || type === ERROR || type === PARAMETER) && this.#serverCapture.begin(bytes);
+  }
+
+  #wantsTypes(bytes: number): boolean {
+    if (this.identifiers.known) return false;
+    const wanted = this.#serverCapture.begin(bytes);
+    if (!wanted) this.identifiers.missed();
+    return wanted;
   }
 
   #serverBody(chunk: Buffer, start: number, end: number): void {
     const body = this.#serverCapture.take(chunk, start, end);
     if (!body) return;
-    if (this.#serverType === PARAMETER) this.parameters.set(...parameterOf(body));
+    if (SPEAKING.has(this.#serverType)) this.#types(body);
+    else if (this.#serverType === PARAMETER) this.parameters.set(...parameterOf(body));
     else if (this.#serverType === ERROR) this.#fatal ||= /^(FATAL|PANIC)$/.test(errorFields(body).get('V') ?? '');
     else this.#ready(body[0]!);
+  }
+
+  #types(body: Buffer): void {
+    if (this.#serverType === ROW) this.identifiers.row(body);
+    else if (this.#serverType === PARAMETERS) this.identifiers.parameters(body);
+    else this.identifiers.copy(body);
   }
 
   #ready(status: number): void {

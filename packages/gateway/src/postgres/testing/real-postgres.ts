@@ -56,8 +56,8 @@ const asServerUser = (command: string[]): [string, string[]] => {
 
 const serverUserId = (flag: '-u' | '-g') => Number(execFileSync('id', [flag, serverUser], { encoding: 'utf8' }));
 
-/** Makes and starts a server in a directory of its own. */
-export async function realPostgres(): Promise<RealPostgres> {
+/** Makes and starts a server in a directory of its own, of the programs in `bin`. */
+export async function realPostgres(bin = binaries()): Promise<RealPostgres> {
   const root = mkdtempSync(join(tmpdir(), 'gwpg-'));
   const [data, sockets] = [join(root, 'd'), join(root, 's')];
   chmodSync(root, 0o755);
@@ -65,7 +65,6 @@ export async function realPostgres(): Promise<RealPostgres> {
     mkdirSync(dir, { mode: dir === data ? 0o700 : 0o755 });
     if (isRoot) chownSync(dir, serverUserId('-u'), serverUserId('-g'));
   }
-  const bin = binaries();
   initialize(bin, data);
   let child: ChildProcess | null = null;
   const end = async (signal: NodeJS.Signals) => {
