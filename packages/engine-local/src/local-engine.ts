@@ -42,6 +42,7 @@ import {
   installExtension,
   isCached,
   isTenantDatabase,
+  majorOf,
   offeredMajors,
   offeredRelease,
   removeExtension,
@@ -71,6 +72,7 @@ import { refuseMajorUpgrade } from './major/major-upgrade.js';
 import { replacePrimary } from './nodes/replace-primary.js';
 import { MOST_NODES } from './nodes/roles.js';
 import { upgradeMinor } from './restart/minor-upgrade.js';
+import { RefusedReleases } from './restart/refused-releases.js';
 import { describeDumps } from './store/dump-origin.js';
 import { storedBackup } from './store/how-far.js';
 import { checkStoredOrigin, describeBackup } from './store/import-origin.js';
@@ -90,12 +92,18 @@ export class LocalEngine implements Engine {
   async releases(): Promise<ReleaseOffer[]> {
     const offered = offeredMajors();
     const majors = POSTGRES_MAJORS.filter((major) => offered.includes(major));
+    const refused = await new RefusedReleases(this.context.home.paths).all();
     return Promise.all(
       majors.map(async (major) => {
         const { version } = offeredRelease(major);
-        return { major, version, cached: await isCached(version, this.context.options.cacheDir) };
+        const cached = await isCached(version, this.context.options.cacheDir);
+        return { major, version, cached, refused: refused.filter((one) => majorOf(one.version) === major) };
       }),
     );
+  }
+
+  async allowRelease(version: string): Promise<void> {
+    await new RefusedReleases(this.context.home.paths).allow(version);
   }
 
   async createCluster(id: string, spec: ClusterSpec): Promise<PublicState> {

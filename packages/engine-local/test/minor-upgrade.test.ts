@@ -4,9 +4,19 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Keeper, startKeeper } from '../src/keeper.js';
 import { createEngineClient } from '../src/rpc/client.js';
+import { findProcesses } from '../src/system/process-identity.js';
 import { eventually, GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
 import { APP, appAccess, KEY } from './support/minor-app.js';
-import { type Asked, breakRelease, cacheOfBoth, NEWER, OLDER, outcomeOf } from './support/minors.js';
+import {
+  type Asked,
+  breakRelease,
+  cacheOfBoth,
+  hangRelease,
+  NEWER,
+  OLDER,
+  outcomeOf,
+  releaseIn,
+} from './support/minors.js';
 import { nodesOf, queryNode, untilProtected } from './support/nodes.js';
 import { queryDirectly } from './support/superuser.js';
 import { type OpenTunnel, openTunnel } from './support/tunnel.js';
@@ -43,6 +53,11 @@ afterAll(async () => {
 const fullTest = test.skipIf(process.env.BOREALIS_TEST !== 'full');
 const outcome = (asked: Asked) => outcomeOf(() => engine, ID, asked);
 const version = async () => (await queryDirectly(home, ID, 'show server_version'))[0];
+/** How many programs of that release run. */
+const programs = async (release: string) =>
+  (await findProcesses(null, join(releaseIn(cacheDir, release), 'bin', 'postgres'))).length;
+const refused = async () =>
+  (await engine.releases()).flatMap((offer) => offer.refused.map(({ version, reason }) => [version, reason]));
 const upgradeEvents = async () =>
   (await engine.events(null, 0)).events.map(({ type }) => type).filter((type) => type.startsWith('minor-upgrade'));
 
@@ -107,14 +122,75 @@ fullTest(
         code: 'conflict',
         message: expect.stringContaining('failed its trial'),
       });
+      expect(await refused()).toEqual([[broken, expect.stringContaining('failed its trial')]]);
+      await engine.allowRelease(broken);
+      expect(await refused()).toEqual([]);
       const forced = await outcome({ request: 'forced-anyway', version: broken, force: true });
       expect(forced).toMatchObject({ state: 'failed', reason: expect.stringContaining('did not start') });
+      expect(await refused()).toEqual([
+        [broken, `PostgreSQL ${broken} did not start on the data of "${ID}", where ${before} does.`],
+      ]);
       expect(await version()).toEqual({ server_version: before });
       expect((await client.query('select count(*) > 0 as there from written')).rows).toEqual([{ there: true }]);
     } finally {
       await client.end();
       await repair();
+      await engine.allowRelease(broken);
     }
+  },
+  GENEROUS,
+);
+
+fullTest(
+  'a release that hangs before it has begun is ended, and queries go on by the one before',
+  async () => {
+    const before = ((await version()) as { server_version: string }).server_version;
+    const hanging = before === OLDER ? NEWER : OLDER;
+    const repair = await hangRelease(cacheDir, hanging);
+    const client = await openClient(tunnel, APP);
+    try {
+      const upgrading = outcome({ request: 'forced-to-hang', version: hanging, force: true });
+      await eventually('it hangs', async () => (await programs(hanging)) > 0);
+      expect((await client.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+      expect(await upgrading).toMatchObject({ state: 'failed', reason: expect.stringContaining('did not start') });
+      expect(await programs(hanging)).toBe(0);
+      await engine.allowRelease(hanging);
+      const tried = await outcome({ request: 'tried-to-hang', version: hanging });
+      expect(tried).toMatchObject({ state: 'failed', reason: expect.stringContaining('it does not start') });
+      expect(await programs(hanging)).toBe(0);
+      expect(await refused()).toEqual([[hanging, expect.stringContaining('failed its trial')]]);
+      expect(await version()).toEqual({ server_version: before });
+    } finally {
+      await client.end();
+      await repair();
+      await engine.allowRelease(hanging);
+    }
+  },
+  GENEROUS,
+);
+
+fullTest(
+  'data that fails by its own release, too, is no fault of the new one',
+  async () => {
+    const before = ((await version()) as { server_version: string }).server_version;
+    const other = before === OLDER ? NEWER : OLDER;
+    const run = (statement: string) => queryDirectly(home, ID, statement, APP.database);
+    await run('create function side(int) returns int language sql immutable as $$select $1$$');
+    await run('create table sided as select x from generate_series(1, 9) x');
+    await run('create index sided_side on sided (side(x))');
+    // From now on the index is not what the rows say, which is what damage looks like.
+    await run('create or replace function side(int) returns int language sql immutable as $$select -$1$$');
+    try {
+      const tried = await outcome({ request: 'of-damaged-data', version: other });
+      expect(tried).toMatchObject({
+        state: 'failed',
+        reason: expect.stringContaining(`also by PostgreSQL ${before}, which it runs by: data or an index is damaged`),
+      });
+      expect(await refused()).toEqual([]);
+    } finally {
+      await run('drop table sided; drop function side(int)');
+    }
+    expect(await outcome({ request: 'of-mended-data', version: other })).toMatchObject({ state: 'done', to: other });
   },
   GENEROUS,
 );

@@ -21,8 +21,11 @@ import type { MajorUpgradeEvent, MinorUpgradeEvent } from './upgrade-events.js';
  * it has no idea what an add-on is.
  */
 export interface Engine {
-  /** Majors that can be created now, with the exact release each would get. */
+  /** Majors that can be created now, with the exact release each would get, and the releases that nothing is upgraded to by itself. */
   releases(): Promise<ReleaseOffer[]>;
+
+  /** Forgets why a release is refused: it is tried again. No error when nothing speaks against it. */
+  allowRelease(version: string): Promise<void>;
 
   /**
    * Makes sure that the cluster is wanted and on its way; answers at once with its state. A repeated call with the same spec
@@ -216,6 +219,16 @@ export interface ReleaseOffer {
   version: string;
   /** False: it will be fetched first. */
   cached: boolean;
+  /** Releases of this major, the newest among them or not, that failed where the one before them does not. */
+  refused: RefusedRelease[];
+}
+
+export interface RefusedRelease {
+  version: string;
+  /** A sentence for people. */
+  reason: string;
+  /** ISO 8601 in UTC. */
+  at: string;
 }
 
 export interface ClusterSpec {

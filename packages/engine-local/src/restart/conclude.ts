@@ -1,12 +1,14 @@
 import type { ClusterState } from '../cluster/state.js';
 import { announceUpgrade } from './announce.js';
 import { resumePaused } from './held-sessions.js';
+import { RefusedReleases } from './refused-releases.js';
 import type { PlannedRestart, RestartOutcome } from './restart-record.js';
 import { newRestartState } from './restart-state.js';
 
-/** Lets the sessions go on, and notes and tells what came of the restart. */
+/** Lets the sessions go on, and notes and tells what came of the restart. The server runs: by the release before, when there is a failure. */
 export async function concludeRestart(state: ClusterState, next: PlannedRestart): Promise<void> {
   await resumePaused(state);
+  if (next.blamesRelease) await refuseFailed(state, next);
   await noteOutcome(state, next, next.failure);
 }
 
@@ -21,6 +23,11 @@ export async function noteOutcome(state: ClusterState, next: PlannedRestart, fai
     lastRestart: outcome,
   }));
   state.restart = { ...newRestartState(), startedBy: restart.startedBy };
+}
+
+async function refuseFailed({ journal: { record }, context }: ClusterState, { to }: PlannedRestart): Promise<void> {
+  const reason = `PostgreSQL ${to} did not start on the data of "${record.id}", where ${record.version} does.`;
+  await new RefusedReleases(context.home.paths).refuse(to, reason);
 }
 
 function outcomeOf({ journal, restart }: ClusterState, next: PlannedRestart, failure: string | null): RestartOutcome {

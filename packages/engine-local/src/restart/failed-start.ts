@@ -1,4 +1,4 @@
-import { findServer, StartTimeout, stopServer } from '@borealis/postgres';
+import { findServer, isMachinesFault, StartTimeout, stopServer } from '@borealis/postgres';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 
@@ -12,9 +12,10 @@ export async function revertFailedStart(state: ClusterState, error: unknown): Pr
   const hanging = error instanceof StartTimeout ? await findServer(serverSpec(state)) : null;
   if (hanging) await stopServer(hanging, { mode: 'immediate', seconds: 10 });
   const { to } = journal.record.next;
+  const blamesRelease = journal.record.change === null && !isMachinesFault(error);
   const failure = `PostgreSQL ${to} did not start with what was planned, and runs as before.`;
   context.log.error({ cluster: journal.record.id, err: error }, 'a planned restart failed and is reverted');
-  await journal.update(({ next }) => ({ next: next && { ...next, stage: 'reverting', failure } }));
+  await journal.update(({ next }) => ({ next: next && { ...next, stage: 'reverting', failure, blamesRelease } }));
   state.configured = false;
   return true;
 }

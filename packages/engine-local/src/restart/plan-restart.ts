@@ -26,7 +26,8 @@ export async function planRestart(state: ClusterState, wanted: WantedRestart): P
       if (record.next.to === to) return {};
       throw new EngineError('conflict', `Another restart of "${record.id}" is under way.`);
     }
-    return { next: { request, to, stage: 'preparing', isTried, patienceSeconds, closeAfter: null, failure: null } };
+    const outcome = { closeAfter: null, failure: null, blamesRelease: false };
+    return { next: { request, to, stage: 'preparing', isTried, patienceSeconds, ...outcome } };
   });
   state.wake();
 }

@@ -20,6 +20,8 @@ export const plannedRestart = z.object({
   closeAfter: z.iso.datetime().nullable(),
   /** Why it is reverted. */
   failure: z.string().nullable(),
+  /** Of one that is reverted: nothing but the release can be the reason, if the cluster starts by the one before. */
+  blamesRelease: z.boolean().default(false),
 });
 export type PlannedRestart = z.infer<typeof plannedRestart>;
 

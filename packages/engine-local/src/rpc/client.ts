@@ -39,6 +39,7 @@ export function createEngineClient(socketPath: string): Engine {
     );
   return {
     releases: () => call('GET', '/releases'),
+    allowRelease: (version) => call('POST', `/releases/${encodeURIComponent(version)}/allow`),
     createCluster: (id, spec) => call('PUT', at(id), spec),
     changeCluster: (id, spec) => call('POST', at(id, '/change'), spec),
     replacePrimary: (id, how) => call('POST', at(id, '/replace-primary'), { how }),

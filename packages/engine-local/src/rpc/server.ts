@@ -48,6 +48,10 @@ export function buildRpcServer({ engine, ensureControlDatabase, log }: KeeperSer
     return reply.code(STATUS[known.code]).send({ code: known.code, message: known.message, details: known.details });
   });
   app.get('/releases', () => engine.releases());
+  app.post('/releases/:id/allow', async ({ params }, reply) => {
+    await engine.allowRelease(byId.parse(params).id);
+    return reply.code(204).send();
+  });
   app.get('/capacity', () => engine.capacity());
   app.get('/ca', async () => ({ certificate: await engine.caCertificate() }));
   app.put('/control-database', async () => {

@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { MinorUpgrade } from '@borealis/contract';
 import type { Engine } from '@borealis/engine';
@@ -20,7 +20,7 @@ export async function cacheOfBoth(directory: string): Promise<string> {
   return cacheDir;
 }
 
-const releaseIn = (cacheDir: string, version: string) => join(cacheDir, `postgresql-${version}-npm`);
+export const releaseIn = (cacheDir: string, version: string) => join(cacheDir, `postgresql-${version}-npm`);
 
 /** Puts programs that tell the right version and do not start in the place of a release; gives what takes them away again. */
 export async function breakRelease(cacheDir: string, broken: string): Promise<() => Promise<void>> {
@@ -34,6 +34,22 @@ export async function breakRelease(cacheDir: string, broken: string): Promise<()
   return async () => {
     await rm(root, { recursive: true });
     await rename(`${root}.good`, root);
+  };
+}
+
+/** Puts a server that never does anything in the place of a release's, which is itself but for that; gives what takes it away again. */
+export async function hangRelease(cacheDir: string, hanging: string): Promise<() => Promise<void>> {
+  const root = releaseIn(cacheDir, hanging);
+  const good = `${root}.good`;
+  await rename(root, good);
+  await mkdir(join(root, 'bin'), { recursive: true, mode: 0o755 });
+  for (const name of await readdir(good)) if (name !== 'bin') await symlink(join(good, name), join(root, name));
+  for (const name of await readdir(join(good, 'bin')))
+    if (name !== 'postgres') await symlink(join(good, 'bin', name), join(root, 'bin', name));
+  await writeFile(join(root, 'bin', 'postgres'), '#!/bin/sh\nwhile :; do sleep 1; done\n', { mode: 0o755 });
+  return async () => {
+    await rm(root, { recursive: true });
+    await rename(good, root);
   };
 }
 

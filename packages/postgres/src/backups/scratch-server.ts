@@ -6,7 +6,7 @@ import { createDataDirectory } from '../server/data-directory.js';
 import { findServer } from '../server/identity.js';
 import type { ServerSpec } from '../server/spec.js';
 import { startServer } from '../server/start.js';
-import { stopServer } from '../server/stop.js';
+import { endUnborn, stopServer } from '../server/stop.js';
 import type { Prelude } from './prelude.js';
 
 const { escapeIdentifier, escapeLiteral } = pg;
@@ -77,6 +77,7 @@ async function inOrder(client: pg.Client, extensions: Prelude['extensions']): Pr
 export async function stopScratchServer(spec: Pick<ServerSpec, 'dataDirectory' | 'os'>): Promise<void> {
   const running = await findServer(spec);
   if (running) await stopServer(running, { mode: 'immediate', seconds: 10 });
+  await endUnborn(spec);
 }
 
 /** Checks every B-tree index of the database against its table; the number of those that were checked. Throws at the first that is wrong. */

@@ -5,19 +5,21 @@ import { withConnection } from './connection.js';
 import { findServer, isServerAlive, readPidFile, type ServerIdentity } from './identity.js';
 import { lastLines, openLog, trimLog } from './log-file.js';
 import { asServerUser, checkSpec, type ServerSpec } from './spec.js';
-import { killProcesses } from './stop.js';
+import { endUnborn, killProcesses } from './stop.js';
 
 export interface StartOptions {
   /** How long to wait for connections to be accepted, recovery after a crash included; default 600. */
   seconds?: number;
+  /** How long a program may run before it writes its pid file, which the server does at once; as long as the start when not given. */
+  silentSeconds?: number;
 }
 
-/** The server still starts or recovers, and is left to it. */
+/** The server still starts or recovers, and is left to it; a program that never wrote its pid file was ended. */
 export class StartTimeout extends Error {}
 
 /**
  * Makes sure that the server runs and accepts connections, and outlives this process; adopts one that runs. Throws with the
- * last lines of its log when it ends instead, or when the time is over (it is left running then).
+ * last lines of its log when it ends instead, or when the time is over (it is left running then, if it has written its pid file).
  */
 export async function startServer(spec: ServerSpec, options: StartOptions = {}): Promise<ServerIdentity> {
   checkSpec(spec);
@@ -25,6 +27,7 @@ export async function startServer(spec: ServerSpec, options: StartOptions = {}):
   await trimLog(spec.logFile);
   const logStart = await logSize(spec);
   let child: ChildProcess | null = null;
+  let speaksUntil = deadline;
   for (;;) {
     const identity = await readyServer(spec);
     if (identity) return identity;
@@ -35,7 +38,14 @@ export async function startServer(spec: ServerSpec, options: StartOptions = {}):
       child = null;
     }
     // One that was found may be about to end, and is only replaced when it has.
-    if (!child && !running) child = await launch(spec);
+    if (!child && !running) {
+      child = await launch(spec);
+      speaksUntil = Math.min(deadline, Date.now() + (options.silentSeconds ?? Number.POSITIVE_INFINITY) * 1000);
+    }
+    if (!running && Date.now() > speaksUntil) {
+      await endUnborn(spec);
+      throw new StartTimeout(await failure(spec, logStart, 'hung before it wrote its pid file, and was ended'));
+    }
     if (Date.now() > deadline) throw new StartTimeout(await failure(spec, logStart, 'does not accept connections yet'));
     await sleep(20);
   }

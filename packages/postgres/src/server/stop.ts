@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { backendsOf, orphansOf } from './cluster-processes.js';
+import { backendsOf, isPostmasterOf, orphansOf } from './cluster-processes.js';
 import { isServerAlive, type ServerIdentity } from './identity.js';
-import { lookUpProcess, type ProcessInfo } from './processes.js';
+import { listProcesses, lookUpProcess, type ProcessInfo } from './processes.js';
+import { type ServerSpec, uidOf } from './spec.js';
 
 export interface StopOptions {
   /** `fast` ends sessions and writes all to disk; `immediate` leaves that to recovery at the next start. */
@@ -44,6 +45,18 @@ async function finish(identity: ServerIdentity, children: ProcessInfo[]): Promis
   }
   while (await isServerAlive(identity)) await sleep(10);
   await killProcesses([...children, ...(await orphansOf(identity.dataDirectory))]);
+}
+
+/**
+ * Kills programs that were started as the server of that data directory, whoever started them, and what they have started themselves. For those
+ * that hang before they have written a pid file: nothing else tells of them. One that the kernel does not let go is waited for a moment only.
+ */
+export async function endUnborn(spec: Pick<ServerSpec, 'dataDirectory' | 'os'>): Promise<void> {
+  const all = await listProcesses();
+  const unborn = all.filter(({ uid, command }) => uid === uidOf(spec) && isPostmasterOf(spec.dataDirectory, command));
+  const children = all.filter(({ parent }) => unborn.some(({ pid }) => pid === parent));
+  const killed = killProcesses([...unborn, ...children]);
+  await Promise.race([killed, sleep(GRACE_SECONDS * 1000, undefined, { ref: false })]);
 }
 
 /** Kills these very processes, and returns when none of them is left. */

@@ -5,8 +5,13 @@ import type { ServerSpec } from '../server/spec.js';
 import { startServer } from '../server/start.js';
 
 const START_SECONDS = 600;
-/** Reasons for not starting that lie in the machine. */
+const SILENT_SECONDS = 30;
 const NO_FAULT = /No space left|Disk quota|Cannot allocate memory|out of memory|Too many open files/i;
+
+/** True for a failed start whose reason lies in the machine. */
+export function isMachinesFault(error: unknown): boolean {
+  return error instanceof Error && NO_FAULT.test(error.message);
+}
 
 /**
  * Starts the server on data that is thrown away afterwards and reads all of it: the rows of every table, every B-tree index against its
@@ -14,9 +19,9 @@ const NO_FAULT = /No space left|Disk quota|Cannot allocate memory|out of memory|
  */
 export async function tryServer(spec: ServerSpec, signal: AbortSignal): Promise<string | null> {
   try {
-    await startServer(spec, { seconds: START_SECONDS });
+    await startServer(spec, { seconds: START_SECONDS, silentSeconds: SILENT_SECONDS });
   } catch (error) {
-    if (NO_FAULT.test((error as Error).message)) throw error;
+    if (isMachinesFault(error)) throw error;
     return 'it does not start';
   }
   for (const database of await databasesOf(spec)) {

@@ -22,6 +22,7 @@ import {
   EngineError,
   type EngineEvent,
   type InstalledExtension,
+  type RefusedRelease,
   type RestoreWindow,
   type SessionOwners,
   type StoredBackup,
@@ -50,7 +51,15 @@ export class FakeEngine implements Engine {
       major,
       version: `${major}.4`,
       cached: true,
+      refused: this.refused.filter((one) => one.version.startsWith(`${major}.`)),
     }));
+  }
+
+  refused: RefusedRelease[] = [];
+
+  async allowRelease(version: string) {
+    await this.before('allowRelease');
+    this.refused = this.refused.filter((one) => one.version !== version);
   }
 
   async createCluster(id: string, spec: ClusterSpec) {
