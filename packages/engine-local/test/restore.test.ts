@@ -44,7 +44,7 @@ describe.skipIf(!isFull)('a restore to a past moment (in the full suite)', () =>
     keeper = await start();
     await keeper.engine.createCluster('source', SPEC);
     await untilReady(keeper.engine, 'source');
-    expect(await keeper.engine.restoreWindow('source')).toEqual({ earliest: null, latest: null });
+    expect(await keeper.engine.restoreWindow('source')).toEqual({ earliest: null, latest: null, formerMajors: [] });
     await keeper.engine.applyAccess('source', ACCESS);
     await queryDirectly(home, 'source', 'create table public.moments (n serial primary key)', 'past');
     earliest = await eventually('a base', async () => (await keeper.engine.restoreWindow('source'))?.earliest);

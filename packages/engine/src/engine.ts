@@ -265,6 +265,8 @@ export interface Rename {
 export interface RestoreWindow {
   earliest: string | null;
   latest: string | null;
+  /** Oldest first: what is restored to a moment before `until` is of that major; everything since the last of them is of the present one. */
+  formerMajors: { major: PostgresMajor; until: string }[];
 }
 
 /** What is known of a cluster from an object store alone. */

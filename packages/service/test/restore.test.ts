@@ -15,7 +15,8 @@ import {
 import { useStorage } from './support/storage.js';
 
 const start = useService();
-const WINDOW = { earliest: '2023-03-01T00:00:00.000000Z', latest: '2023-03-05T12:00:00.500000Z' };
+const BOUNDS = { earliest: '2023-03-01T00:00:00.000000Z', latest: '2023-03-05T12:00:00.500000Z' };
+const WINDOW = { ...BOUNDS, formerMajors: [] };
 const MOMENT = '2023-03-05T15:05:17.485+05:30';
 
 /** An available add-on, tokens for it, and requests that want to become a copy of it. */
@@ -135,6 +136,21 @@ test('info names the source by its present name, and by its last one when it is 
   expect(await named()).toBe('ledger');
 });
 
+test('a restore to a moment before a major upgrade is of the major of then', async () => {
+  const harness = await start();
+  const upgradedAt = '2023-03-05T11:00:00.000000Z';
+  harness.engine.window = { ...WINDOW, formerMajors: [{ major: '15', until: upgradedAt }] };
+  const parent = await source(harness);
+  const majorOf = async (time: string) => {
+    const request = await parent.request({ 'restore-to-time': time }, { plan: 'x1-s100-p2-r4' });
+    expect((await provision(harness.service, request)).statusCode).toBe(202);
+    await stepTo(harness.service, request.uuid, 'waitCluster');
+    return harness.engine.clusters.get((await parent.cluster(request.uuid)).clusterId)!.spec.major;
+  };
+  expect(await majorOf('2023-03-05T10:59:59.999999Z')).toBe('15');
+  expect(await majorOf(upgradedAt)).toBe('16');
+});
+
 test('a restore asks the engine for the moment in UTC, to the microsecond', async () => {
   const harness = await start();
   harness.engine.window = WINDOW;
@@ -166,7 +182,7 @@ test('a moment that cannot be restored is refused with what can be, and leaves n
   ]);
   expect(await to('2023-03-05T12:00:00')).toEqual([422, expect.stringMatching(/has no zone/)]);
   expect(await to('')).toEqual([422, expect.stringMatching(/is not understood/)]);
-  for (const time of Object.values(WINDOW))
+  for (const time of Object.values(BOUNDS))
     expect((await provision(harness.service, await request({ 'restore-to-time': time }))).statusCode).toBe(202);
 });
 

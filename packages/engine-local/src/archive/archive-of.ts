@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Secret } from '@borealis/contract';
 import type { ClusterRecord } from '../cluster/record.js';
 import type { ClusterState } from '../cluster/state.js';
+import type { ClusterPaths } from '../home/paths.js';
 import { WalArchive } from './wal-archive.js';
 
 /** A key for the archive of one cluster: 32 bytes in base64. */
@@ -14,8 +15,11 @@ export function isArchived({ spec, gateway }: Pick<ClusterRecord, 'spec' | 'gate
   return spec.tenancy === 'isolated' && gateway !== null;
 }
 
-/** The archive of a cluster whose directories are there. Only for one that `isArchived`. */
-export function archiveOf({ journal: { record, paths }, users }: ClusterState): WalArchive {
+/** The archive of a cluster whose directories are there, in the era of `paths`. Only for one that `isArchived`. */
+export function archiveOf(
+  { journal: { record, paths: present }, users }: ClusterState,
+  paths: ClusterPaths = present,
+): WalArchive {
   if (!record.archiveKey) throw new Error('BUG: the archive has no key');
   return new WalArchive({
     directory: paths.archive,

@@ -31,7 +31,8 @@ export async function watchArchive(state: ClusterState, signal: AbortSignal): Pr
 
 class ArchiveWatch {
   #watcher: FSWatcher | null = null;
-  #begun = false;
+  /** The spool that is watched: another one with each era. */
+  #spool: string | null = null;
   #trouble: { sentence: string; since: number; forPeople: boolean } | null = null;
   #failures = 0;
   readonly #alarm: Alarm;
@@ -64,10 +65,14 @@ class ArchiveWatch {
   }
 
   async #collect(archive: WalArchive): Promise<void> {
-    if (!this.#begun) await archive.removeHalfSealed();
-    this.#begun = true;
+    const { walSpool } = this.state.journal.paths;
+    if (this.#spool !== walSpool) {
+      this.close();
+      await archive.removeHalfSealed();
+    }
+    this.#spool = walSpool;
     // Before the look, so that nothing comes unseen in between.
-    this.#watcher ??= this.#listen();
+    this.#watcher ??= this.#listen(walSpool);
     const conflicts: ArchiveConflict[] = [];
     for (const name of await archive.spooled()) {
       if (this.signal.aborted) return;
@@ -83,9 +88,9 @@ class ArchiveWatch {
   }
 
   /** Null where the system has no room for another watch: then the slow looks have to do. */
-  #listen(): FSWatcher | null {
+  #listen(spool: string): FSWatcher | null {
     try {
-      const watcher = watch(this.state.journal.paths.walSpool, { persistent: false }, (_, file) => {
+      const watcher = watch(spool, { persistent: false }, (_, file) => {
         if (file === null || isWalFile(file)) this.wake.now();
       });
       return watcher.on('error', () => this.close());

@@ -37,6 +37,8 @@ export function basicRecord(
     spec,
     version,
     generation: 1,
+    era: 1,
+    formerEras: [],
     primary: 1,
     standbys: [],
     reads: null,

@@ -1,4 +1,5 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { stopServer } from '@borealis/postgres';
 import { removeScratch } from '../backups/scratch.js';
 import { stopStandbys } from '../nodes/node-servers.js';
@@ -27,17 +28,13 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
   state.detail = 'Removing the data';
   // Users before files: what still runs as one of them could write again.
   for (const name of [record.osUsers?.gateway, record.osUsers?.postgres]) if (name) await removeOsUser(name);
-  for (const path of [
-    paths.run,
-    paths.gateway,
-    paths.postgres,
-    paths.walSpool,
-    paths.archive,
-    paths.bases,
-    paths.walStage,
-    paths.backups,
-  ])
+  for (const path of [paths.run, ...(await allBut(paths.record, paths.directory))])
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   await forgetBackup(state);
   await state.journal.remove();
+}
+
+/** Everything in the directory but the record, of which there has to be something until all else is gone. */
+async function allBut(record: string, directory: string): Promise<string[]> {
+  return (await readdir(directory)).map((name) => join(directory, name)).filter((path) => path !== record);
 }

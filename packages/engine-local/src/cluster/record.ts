@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { Secret } from '@borealis/contract';
 import { z } from 'zod';
 import { traversable } from '../home/home.js';
-import { type ClusterPaths, ofNode } from '../home/paths.js';
+import { type ClusterPaths, ofEra, ofNode } from '../home/paths.js';
 import { plannedRestart, restartOutcome } from '../restart/restart-record.js';
 import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
 import { Mutex } from '../system/mutex.js';
@@ -59,6 +59,15 @@ const failoverRecord = z.object({
 });
 export type FailoverRecord = z.infer<typeof failoverRecord>;
 
+/** A former major of the cluster: what it wrote can be restored as long as its bases are kept. */
+const formerEra = z.object({
+  era: z.number().int().min(1),
+  major: clusterSpec.shape.major,
+  /** The moment at which the next one took over: what was committed before is in this one. ISO 8601 in UTC, to the microsecond. */
+  until: z.string(),
+});
+export type FormerEra = z.infer<typeof formerEra>;
+
 /** The journal of one cluster: what is wanted, what was allotted, how far access has come. */
 const clusterRecord = z.object({
   format: z.literal(1),
@@ -69,6 +78,9 @@ const clusterRecord = z.object({
   version: z.string(),
   /** Of the primary: grows when another server takes over. */
   generation: z.number().int(),
+  /** Grows with each other major: see `ofEra`. The former ones, oldest first, from which something can be restored. */
+  era: z.number().int().min(1).default(1),
+  formerEras: z.array(formerEra).default([]),
   /** The number of the node that takes writes, and the other nodes. */
   primary: z.number().int().min(1).default(1),
   standbys: z.array(standbyRecord).default([]),
@@ -127,9 +139,9 @@ export class ClusterJournal {
     this.#current = record;
   }
 
-  /** Where everything of the cluster is; the server's paths are those of its present primary. */
+  /** Where everything of the cluster is; the server's paths are those of its present primary, in the present era. */
   get paths(): ClusterPaths {
-    return ofNode(this.place, this.#current.primary);
+    return ofNode(ofEra(this.place, this.#current.era), this.#current.primary);
   }
 
   /** The last version that is safe on disk. It is never changed in place. */

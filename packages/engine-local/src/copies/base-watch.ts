@@ -12,6 +12,7 @@ import { Mutex } from '../system/mutex.js';
 import { BASE_POLICY, type BasePolicy, isDue, superfluous } from './base-policy.js';
 import { makeRoomForBase } from './base-room.js';
 import { type Base, listBases, makeBase, removeBase, removeHalfMadeBases } from './bases.js';
+import { removeFormerEras } from './eras.js';
 import { isBeingCopied } from './source.js';
 
 const LOOK_MS = 5000;
@@ -43,7 +44,7 @@ class BaseWatch {
   #readySince: number | null = null;
   #failures = 0;
   #failingSince = 0;
-  /** The log before this segment is gone, as far as this keeper has seen to it. */
+  /** The base before which the log is gone, as far as this keeper has seen to it. */
   #prunedBefore = '';
   readonly #alarm: Alarm;
 
@@ -85,14 +86,16 @@ class BaseWatch {
     if (isBeingCopied(state)) return;
     for (const base of superfluous(await listBases(directory), policy, Date.now())) await removeBase(directory, base);
     await this.#prune((await listBases(directory))[0]);
-    await removeBrokenData(state.journal.paths.broken, Date.now() - policy.keep * 1000);
+    const oldest = Date.now() - policy.keep * 1000;
+    await removeBrokenData(state.journal.paths.broken, oldest);
+    await removeFormerEras(state, oldest);
   }
 
   /** The log before the oldest base leads to no moment that can be restored. */
   async #prune(oldest: Base | undefined): Promise<void> {
-    if (!oldest || oldest.firstSegment === this.#prunedBefore) return;
+    if (!oldest || oldest.directory === this.#prunedBefore) return;
     await archiveOf(this.state).prune(oldest.firstSegment);
-    this.#prunedBefore = oldest.firstSegment;
+    this.#prunedBefore = oldest.directory;
   }
 
   async #note(error: unknown): Promise<number> {

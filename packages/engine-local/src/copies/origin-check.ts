@@ -3,6 +3,7 @@ import { copiedBytes, isTenantDatabase, isTenantRole } from '@borealis/postgres'
 import { isShared } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { CONTROL_ID } from '../control-database.js';
+import { eraAt } from './eras.js';
 import { checkMoment, nearestBase } from './restore-window.js';
 import { requireRoom } from './room.js';
 
@@ -20,13 +21,16 @@ export async function checkOrigin(
   if (!source || record?.wanted !== 'present' || clusterId === CONTROL_ID)
     throw new EngineError('not_found', `There is no cluster "${clusterId}" to copy.`);
   if (spec.tenancy !== 'isolated' || isShared(source)) throw refusal('a cluster that tenants share is never copied');
-  if (spec.major !== record.spec.major)
-    throw refusal(`"${clusterId}" is of PostgreSQL ${record.spec.major}, and a copy is of the same major`);
+  if (moment !== null) await checkMoment(source, moment);
+  const major = moment === null ? record.spec.major : eraAt(source, moment).major;
+  if (spec.major !== major)
+    throw refusal(`"${clusterId}" is of PostgreSQL ${major}${then(moment)}, and a copy is of the same major`);
   checkRenames('database', renames.databases, isTenantDatabase);
   checkRenames('role', renames.roles, isTenantRole);
-  if (moment !== null) await checkMoment(source, moment);
   await requireRoom(source, await bytesOf(source, moment));
 }
+
+const then = (moment: string | null) => (moment === null ? '' : ' at that time');
 
 /** What a copy of that source takes; null: of its present. */
 async function bytesOf(source: ClusterState, moment: string | null): Promise<number> {

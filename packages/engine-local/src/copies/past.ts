@@ -10,6 +10,7 @@ import type { ClusterState } from '../cluster/state.js';
 import { logOfRebuild } from '../rebuild/rebuild-log.js';
 import { storedLog } from '../store/import-origin.js';
 import { isSystemError } from '../system/files.js';
+import { eraAt } from './eras.js';
 import { keepLeftLog, keptLog } from './left-log.js';
 import { pendingOrigin } from './pending-origin.js';
 import { nearestBase } from './restore-window.js';
@@ -32,9 +33,11 @@ export async function copyPast(
   state.detail = 'Waiting for the log to be archived up to now';
   // Looked at once: one that starts in between would leave both undone.
   const isRunning = source.server !== null;
-  if (isRunning) await archiveUpToNow(state, source);
+  // The log of a former major is complete, and nothing is added to it any more.
+  const isPresent = eraAt(source, moment).until === null;
+  if (isPresent && isRunning) await archiveUpToNow(state, source);
   const base = await nearestBase(source, moment);
-  if (!isRunning) await keepLeftLog(state, source, base);
+  if (isPresent && !isRunning) await keepLeftLog(state, source, base);
   await requireRoom(source, base.bytes);
   const to = state.users?.postgres ?? null;
   return restoreBase(base.data, data, { from: process.getuid!(), to, signal: state.ending, onProgress });
@@ -86,7 +89,8 @@ export async function pendingLog(state: ClusterState): Promise<PendingLog | null
   if (origin!.fromStore) return storedLog(state.context, origin!);
   const source = findSource(state, origin!.clusterId);
   const { firstSegment } = await nearestBase(source, origin!.moment!);
-  return { source: firstOf(archiveOf(source), keptLog(state)), from: firstSegment };
+  const { paths: past } = eraAt(source, origin!.moment!);
+  return { source: firstOf(archiveOf(source, past), keptLog(state)), from: firstSegment };
 }
 
 function notThere(error: unknown): false {

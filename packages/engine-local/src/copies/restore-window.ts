@@ -2,15 +2,17 @@ import { EngineError, type RestoreWindow } from '@borealis/engine';
 import { archiveOf } from '../archive/archive-of.js';
 import { parseSegment } from '../archive/wal-names.js';
 import type { ClusterState } from '../cluster/state.js';
+import type { ClusterPaths } from '../home/paths.js';
 import { leftWal } from '../rebuild/rebuild-log.js';
 import { type Base, listBases } from './bases.js';
+import { eraAt, erasOf } from './eras.js';
 import { fromMicroseconds, toMicroseconds } from './moment.js';
 
-/** The bases from which everything since can be restored, oldest first. */
-export async function restorableBases(state: ClusterState): Promise<Base[]> {
+/** The bases from which everything since can be restored, oldest first, of the era of `paths`. */
+export async function restorableBases(state: ClusterState, paths: ClusterPaths = state.journal.paths): Promise<Base[]> {
   if (!state.journal.record.archiveKey) return [];
-  const bases = await listBases(state.journal.paths.bases);
-  const archive = archiveOf(state);
+  const bases = await listBases(paths.bases);
+  const archive = archiveOf(state, paths);
   // A gap spoils all bases before it.
   for (const [index, base] of bases.entries())
     if ((await archive.gaps(base.firstSegment)).length === 0) return bases.slice(index);
@@ -19,9 +21,25 @@ export async function restorableBases(state: ClusterState): Promise<Base[]> {
 
 /** The moments to which the cluster can be restored now; both null while there are none. */
 export async function readRestoreWindow(state: ClusterState): Promise<RestoreWindow> {
-  const [oldest] = await restorableBases(state);
-  if (!oldest) return { earliest: null, latest: null };
-  return { earliest: oldest.stoppedAt, latest: fromMicroseconds(BigInt(await latest(state)) * 1000n) };
+  const earliest = await earliestMoment(state);
+  const formerMajors = state.journal.record.formerEras.map(({ major, until }) => ({ major, until }));
+  if (earliest === null) return { earliest: null, latest: null, formerMajors };
+  const end = BigInt(await latest(state)) * 1000n;
+  return { earliest: fromMicroseconds(earliest), latest: fromMicroseconds(end), formerMajors };
+}
+
+/** From where on there is no gap up to now, in microseconds since 1970; null while nothing can be restored. */
+async function earliestMoment(state: ClusterState): Promise<bigint | null> {
+  let earliest: bigint | null = null;
+  for (const { paths, since } of erasOf(state).reverse()) {
+    const [oldest] = await restorableBases(state, paths);
+    if (!oldest) break;
+    const first = toMicroseconds(oldest.stoppedAt)!;
+    // What was done in it before it took over, was done to bring it there.
+    if (since === null || first > since) return first;
+    earliest = since;
+  }
+  return earliest;
 }
 
 /** Now, as long as the server can be asked to finish its log, or has left it where it stopped; else when it last finished a part of it. */
@@ -51,7 +69,8 @@ function refusal(reason: string): EngineError {
 /** The newest base from which the moment can be reached; throws when it is gone meanwhile. */
 export async function nearestBase(state: ClusterState, moment: string): Promise<Base> {
   const asked = toMicroseconds(moment)!;
-  const base = (await restorableBases(state)).findLast(({ stoppedAt }) => toMicroseconds(stoppedAt)! <= asked);
+  const { paths } = eraAt(state, moment);
+  const base = (await restorableBases(state, paths)).findLast(({ stoppedAt }) => toMicroseconds(stoppedAt)! <= asked);
   if (!base) throw new Error(`"${state.journal.record.id}" cannot be restored to ${moment} any more.`);
   return base;
 }

@@ -26,6 +26,9 @@ export function keeperSocket(home: string): string {
 export interface ClusterPaths {
   directory: string;
   record: string;
+  /** Which of the cluster's eras the data, the log and the bases are of: see `ofEra`. */
+  era: number;
+  eraDirectory: string;
   /** Of the primary's server, as are `data`, `postgresLog` and `socketDirectory`. Belongs to the PostgreSQL user, closed to others. */
   postgres: string;
   data: string;
@@ -91,37 +94,54 @@ export function homePaths(home: string): HomePaths {
     clusters: join(root, 'clusters'),
     storeRemovals: join(root, 'store-removals'),
     refusedReleases: join(root, 'refused-releases.json'),
-    cluster: (id) => clusterPaths(join(root, 'clusters', id), join(run, id)),
+    cluster: (id) => clusterPaths(join(root, 'clusters', id), join(run, id), 1),
   };
 }
 
 /**
- * The paths of a cluster whose primary is that node: the server's own are those of the node. The first one's are where the only
+ * The paths of a cluster in one of its eras, and of its first node there. With each major of PostgreSQL an era begins: data, log and bases of one
+ * are of no use in another, and their names are the same. The first one's are where those of the only one always were.
+ */
+export function ofEra(paths: ClusterPaths, era: number): ClusterPaths {
+  return clusterPaths(paths.directory, paths.run, era);
+}
+
+/**
+ * The paths of a cluster whose primary is that node of the same era: the server's own are those of the node. The first one's are where the only
  * server of a cluster always was.
  */
 export function ofNode(paths: ClusterPaths, node: number): ClusterPaths {
-  const postgres = join(paths.directory, node === 1 ? 'postgres' : `node${node}`);
+  const postgres = join(paths.eraDirectory, node === 1 ? 'postgres' : `node${node}`);
   return {
     ...paths,
     postgres,
     data: join(postgres, 'data'),
     postgresLog: join(postgres, 'server.log'),
-    socketDirectory: join(paths.run, node === 1 ? 'pg' : `p${node}`),
+    socketDirectory: join(paths.run, socketName(paths.era, node)),
   };
 }
 
-function clusterPaths(directory: string, run: string): ClusterPaths {
+/** Two characters, as there is no room for more: a node, after a letter for the era. Of more than two eras no servers run side by side. */
+function socketName(era: number, node: number): string {
+  if (era === 1) return node === 1 ? 'pg' : `p${node}`;
+  return `${'hijklmno'[era % 8]}${node}`;
+}
+
+function clusterPaths(directory: string, run: string, era: number): ClusterPaths {
+  const eraDirectory = era === 1 ? directory : join(directory, `era${era}`);
   return {
     directory,
     record: join(directory, 'cluster.json'),
-    postgres: join(directory, 'postgres'),
-    data: join(directory, 'postgres', 'data'),
-    postgresLog: join(directory, 'postgres', 'server.log'),
+    era,
+    eraDirectory,
+    postgres: join(eraDirectory, 'postgres'),
+    data: join(eraDirectory, 'postgres', 'data'),
+    postgresLog: join(eraDirectory, 'postgres', 'server.log'),
     // Not in `postgres`: its owner could put another directory in the place of one in it, and the keeper removes files there.
-    walSpool: join(directory, 'wal-spool'),
-    archive: join(directory, 'archive'),
-    bases: join(directory, 'bases'),
-    broken: join(directory, 'broken'),
+    walSpool: join(eraDirectory, 'wal-spool'),
+    archive: join(eraDirectory, 'archive'),
+    bases: join(eraDirectory, 'bases'),
+    broken: join(eraDirectory, 'broken'),
     walLeft: join(directory, 'wal-left'),
     walStage: join(directory, 'wal-stage'),
     backups: join(directory, 'backups'),
@@ -131,7 +151,7 @@ function clusterPaths(directory: string, run: string): ClusterPaths {
     gatewayLog: join(directory, 'gateway.log'),
     spool: join(directory, 'spool.json'),
     run,
-    socketDirectory: join(run, 'pg'),
+    socketDirectory: join(run, socketName(era, 1)),
     gatewayLink: join(run, 'gw'),
   };
 }

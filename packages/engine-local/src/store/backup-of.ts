@@ -12,14 +12,18 @@ export function hasStore({ context: { options }, journal: { record } }: ClusterS
   return options.store !== undefined && isArchived(record);
 }
 
-/** What the store has of a cluster, or will have. Only for one that is archived, and where there is a store. */
+/** What the store has of a cluster in its present era, or will have. Only for one that is archived, and where there is a store. */
 export function backupOf({ context: { home, options }, journal: { record }, ending }: ClusterState): ClusterBackup {
   if (!options.store || !record.archiveKey) throw new Error('BUG: the cluster has no backup in a store');
   const key = new Secret(Buffer.from(record.archiveKey.reveal(), 'base64'));
-  return new ClusterBackup(openStoreUntil(options.store.location, ending), backupId(home.id, record.id), key);
+  return new ClusterBackup(
+    openStoreUntil(options.store.location, ending),
+    backupId(home.id, record.id, record.era),
+    key,
+  );
 }
 
-/** A cluster's name in a store that several homes may use. */
-export function backupId(homeId: string, clusterId: string): string {
-  return `${homeId}-${clusterId}`;
+/** A cluster's name in a store that several homes may use; each of its eras has one of its own. */
+export function backupId(homeId: string, clusterId: string, era = 1): string {
+  return `${homeId}-${clusterId}${era === 1 ? '' : `.${era}`}`;
 }

@@ -49,6 +49,7 @@ export async function describe(backup: ClusterBackup): Promise<StoredCluster> {
     window: {
       earliest: bases[0]?.stoppedAt ?? null,
       latest: bases.length > 0 && latest > 0 ? new Date(latest).toISOString() : null,
+      formerMajors: [],
     },
   };
 }

@@ -32,7 +32,8 @@ export async function forgetBackup(state: ClusterState): Promise<void> {
   const { record } = journal;
   if (record.storedIn === null) return;
   const id = backupId(context.home.id, record.id);
-  await forget(state, id, [`${CLUSTERS}${id}/`, `${DATABASES}${id}-`]);
+  const eras = Array.from({ length: record.era }, (_, index) => backupId(context.home.id, record.id, index + 1));
+  await forget(state, id, [...eras.map((era) => `${CLUSTERS}${era}/`), `${DATABASES}${id}-`]);
 }
 
 /** The same for the dumps of a database that is dropped. */

@@ -28,6 +28,7 @@ class StoreWatch {
   #failures = 0;
   #backup: ClusterBackup | null = null;
   #about: BackupAbout | null = null;
+  #era = 0;
   /** What is in the store, as far as this life of the keeper has seen. */
   #stored: Set<string> | null = null;
   #server: ClusterState['server'] = null;
@@ -60,6 +61,7 @@ class StoreWatch {
 
   async #put(): Promise<void> {
     const { state } = this;
+    this.#followEra();
     const backup = await this.#open();
     await this.#about!.put();
     await this.#finishAtStart();
@@ -71,6 +73,18 @@ class StoreWatch {
     const isComplete = state.storedBases !== null && state.storedBases.length > 0;
     if (isComplete && isAllArchived && this.#finishedAt > 0)
       state.storedUpTo = Math.max(this.#finishedAt, now - FINISH_SECONDS * 1000);
+  }
+
+  /** Another major is kept under a name of its own, from its beginning. */
+  #followEra(): void {
+    const { state } = this;
+    const { era } = state.journal.record;
+    if (this.#era !== 0 && this.#era !== era) {
+      this.#backup = null;
+      state.storedUpTo = null;
+      state.storedBases = null;
+    }
+    this.#era = era;
   }
 
   async #open(): Promise<ClusterBackup> {

@@ -151,7 +151,7 @@ describe.skipIf(!isFull)('a cluster in an object store (in the full suite)', () 
         await untilStored();
         expect(await other.engine.storedCluster(name)).toMatchObject({
           ...{ major: '16', databases: [{ name: 'app', owner: 'app_rw_kept' }] },
-          window: { earliest: expect.any(String), latest: expect.any(String) },
+          window: { earliest: expect.any(String), latest: expect.any(String), formerMajors: [] },
         });
         // The clock as it was in the third commit.
         await other.engine.createCluster('past', spec(moments[2]!));

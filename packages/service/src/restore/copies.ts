@@ -49,7 +49,15 @@ export class Copies {
     const token = new Secret(String(given));
     const { source: granted } = await findRestoreToken(this.db, token, uuid);
     const source = 'backup' in granted ? await this.#backup(granted.backup) : await this.#addon(granted.addonId);
-    return { token, source, moment: isGiven(time) ? parseMoment(String(time)) : null };
+    const moment = isGiven(time) ? parseMoment(String(time)) : null;
+    return { token, source: { ...source, postgres_major: await this.#majorAt(source, moment) }, moment };
+  }
+
+  /** An add-on had a former major at a moment before its last upgrade, and so will a copy of then. */
+  async #majorAt({ addon, postgres_major }: CopySource, moment: string | null): Promise<string> {
+    const window = addon && moment !== null ? await this.engine.restoreWindow(addon.cluster_id) : null;
+    const former = window?.formerMajors.find(({ until }) => moment! < parseMoment(until));
+    return former?.major ?? postgres_major;
   }
 
   async #addon(id: string): Promise<CopySource> {

@@ -145,7 +145,7 @@ export class FakeEngine implements Engine {
   }
 
   /** What `restoreWindow` answers for isolated clusters. */
-  window: RestoreWindow = { earliest: null, latest: null };
+  window: RestoreWindow = { earliest: null, latest: null, formerMajors: [] };
 
   async restoreWindow(id: string) {
     await this.before('restoreWindow');
