@@ -41,6 +41,8 @@ export interface KeeperOptions {
   tenantBounds?: Partial<TenantBounds>;
   /** Other times for the bases that clusters are restored from than the usual ones. */
   bases?: Partial<BasePolicy>;
+  /** How long finished log may fail to come into the archive before that is told, in milliseconds; a minute when not given. */
+  archive?: { lateMs: number };
   /** Left out: nothing leaves the machine. */
   store?: StoreOptions;
   /** Other bounds for making and proving backups than the usual ones. */

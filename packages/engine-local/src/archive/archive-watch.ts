@@ -84,6 +84,7 @@ class ArchiveWatch {
           conflicts.push(error);
         });
     }
+    await archive.removeHalfSpooled();
     if (conflicts[0]) throw conflicts[0];
   }
 
@@ -114,7 +115,8 @@ class ArchiveWatch {
     const { journal, context } = this.state;
     try {
       const trouble = this.#trouble;
-      const isLate = trouble !== null && (trouble.forPeople || Date.now() - trouble.since > LATE_MS);
+      const lateMs = context.options.archive?.lateMs ?? LATE_MS;
+      const isLate = trouble !== null && (trouble.forPeople || Date.now() - trouble.since > lateMs);
       // As long as something fails nothing is well again, also before it is late.
       if (trouble && !isLate) return;
       await this.#alarm.tell(trouble?.sentence ?? (await heldBack(journal.paths.data)));

@@ -27,6 +27,8 @@ export interface ArchivePlace {
 }
 
 const SUFFIX = '.sealed';
+/** As the command that PostgreSQL archives with names what it has not finished: with the number of its shell. */
+const HALF_SPOOLED = /^\.(.+)\.\d+$/;
 
 /** A file that was archived already came again with another content: neither is touched. */
 export class ArchiveConflict extends Error {
@@ -106,6 +108,18 @@ export class WalArchive {
     if (!(await this.has(name))) await seal(content(), this.path(name), { key: this.place.key, name });
     else if (!(await isEqual(content(), this.read(name)))) throw new ArchiveConflict(name);
     await rm(spooled);
+  }
+
+  /**
+   * Removes copies that an archiver of PostgreSQL, killed or without room, left in the spool in part, of files that are here by now. One that
+   * is just being made anew fails and is repeated.
+   */
+  async removeHalfSpooled(): Promise<void> {
+    for (const entry of await readdir(this.place.spool, { withFileTypes: true })) {
+      const name = HALF_SPOOLED.exec(entry.name)?.[1];
+      if (name === undefined || !entry.isFile() || !isWalFile(name)) continue;
+      if (await this.has(name)) await rm(join(this.place.spool, entry.name), { force: true });
+    }
   }
 
   /** Adds a file that was found elsewhere, unless it is there. */

@@ -71,6 +71,17 @@ test('histories come first, then segments in the order of time; what has another
   expect(await archive.spooled()).toEqual(names.toReversed());
 });
 
+test('half a copy is removed once the whole file is in the archive, and nothing else', async () => {
+  await spool(segment(2));
+  for (const name of [`.${segment(2)}.77`, `.${segment(3)}.77`, `.${segment(2)}`, '.other.77'])
+    await spool(name, Buffer.from('half'));
+  await archive.removeHalfSpooled();
+  expect(await readdir(place.spool)).toHaveLength(5);
+  await archive.take(segment(2));
+  await archive.removeHalfSpooled();
+  expect((await readdir(place.spool)).sort()).toEqual([`.${segment(2)}`, `.${segment(3)}.77`, '.other.77']);
+});
+
 test('what is no file of PostgreSQL is not read: links, other lengths, other users', async () => {
   await writeFile(`${directory.path}/secret`, Buffer.alloc(16 * MIB));
   await symlink(`${directory.path}/secret`, spooled(segment(1)));

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openStore, tryStore } from '../../src/store/open-store.js';
+import { explainS3 } from '../../src/store/s3-error.js';
 import { S3Store } from '../../src/store/s3-store.js';
 
 const SETTINGS = {
@@ -80,4 +81,14 @@ test('the AWS SDK is loaded with the first use of a store in S3, and says nothin
   });
   expect(JSON.parse(stdout)).toEqual([false, 'refused', true]);
   expect(stderr).toBe('');
+});
+
+test.each([
+  { name: 'QuotaExceeded', message: 'The bucket is over its quota.' },
+  { name: 'Unknown', message: 'UnknownError', $metadata: { httpStatusCode: 507 } },
+])('a service that has no room left is told as such: $name', (refused) => {
+  expect(explainS3(Object.assign(new Error(refused.message), refused), 's3://bucket')).toMatchObject({
+    fault: 'full',
+    message: expect.stringMatching(/^There is no room left in the store s3:\/\/bucket: [^\n]+\.$/),
+  });
 });
