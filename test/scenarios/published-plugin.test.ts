@@ -41,6 +41,9 @@ const REQUESTS: Record<string, (plugin: PublishedPlugin) => Promise<RecordedAnsw
   'users:reset': (plugin) => plugin.resetUsers(),
   'restore:capabilities': (plugin) => plugin.restoreCapabilities(),
   'restore:execute': (plugin) => plugin.restoreToken(),
+  'upgrade:info': (plugin) => plugin.upgradeInfo(),
+  'upgrade:execute': (plugin) => plugin.executeUpgrade(),
+  'upgrade:cancel': (plugin) => plugin.cancelUpgrade(),
 };
 
 function platformAs(token = installation.environment.HEROKU_API_KEY!): PublishedPluginOnPlatform {

@@ -9,6 +9,7 @@ export * from './major-upgrade.js';
 export * from './names.js';
 export * from './openssh-key.js';
 export * from './partner-api.js';
+export * from './pg-version-upgrades.js';
 export * from './plans.js';
 export * from './platform-api.js';
 export * from './scram-verifier.js';

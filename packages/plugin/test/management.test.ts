@@ -7,6 +7,9 @@ import Register from '../src/commands/borealis-pg/integrations/register.js';
 import RemoveIntegration from '../src/commands/borealis-pg/integrations/remove.js';
 import Capabilities from '../src/commands/borealis-pg/restore/capabilities.js';
 import Cleanup from '../src/commands/borealis-pg/storage/cleanup.js';
+import Cancel from '../src/commands/borealis-pg/upgrade/cancel.js';
+import Execute from '../src/commands/borealis-pg/upgrade/execute.js';
+import UpgradeInfo from '../src/commands/borealis-pg/upgrade/info.js';
 import Users from '../src/commands/borealis-pg/users/index.js';
 import Reset from '../src/commands/borealis-pg/users/reset.js';
 import { PublishedPlugin, type RecordedAnswer } from '../src/testing/published-plugin.js';
@@ -17,6 +20,7 @@ import { AUTHORIZE, RESOURCE, REVOKE } from './support/heroku.js';
 import { flat } from './support/terminal.js';
 
 const EXTENSIONS = `${RESOURCE}/pg-extensions`;
+const UPGRADES = `${RESOURCE}/pg-version-upgrades`;
 const INTEGRATIONS = `${RESOURCE}/data-integrations`;
 
 /** Every command: its arguments, its request, a success, and what the published plugin sends for it. */
@@ -78,6 +82,23 @@ const COMMANDS: [
     `GET ${RESOURCE}/restore-capabilities`,
     ok(RESTORABLE),
     (plugin) => plugin.restoreCapabilities(),
+  ],
+  [
+    'upgrade:info',
+    UpgradeInfo,
+    [],
+    `GET ${UPGRADES}`,
+    ok({ currentPgMajorVersion: '16', nextPgMajorVersion: null, upgradeStatus: 'maximum' }),
+    (plugin) => plugin.upgradeInfo(),
+  ],
+  ['upgrade:cancel', Cancel, [], `DELETE ${UPGRADES}/current`, ok({}), (plugin) => plugin.cancelUpgrade()],
+  [
+    'upgrade:execute',
+    Execute,
+    [],
+    `POST ${UPGRADES}`,
+    { status: 202, body: { currentPgMajorVersion: '15', targetPgMajorVersion: '16' } },
+    (plugin) => plugin.executeUpgrade(),
   ],
   [
     'storage:cleanup',

@@ -78,6 +78,17 @@ test.each([
     () => plugin().restoreCapabilities(),
     () => HTTP.get(`${resource()}/restore-capabilities`, { headers }),
   ],
+  ['upgrade:info', () => plugin().upgradeInfo(), () => HTTP.get(`${resource()}/pg-version-upgrades`, { headers })],
+  [
+    'upgrade:execute',
+    () => plugin().executeUpgrade(),
+    () => HTTP.post(`${resource()}/pg-version-upgrades`, { headers }),
+  ],
+  [
+    'upgrade:cancel',
+    () => plugin().cancelUpgrade(),
+    () => HTTP.delete(`${resource()}/pg-version-upgrades/current`, { headers }),
+  ],
   ['restore:execute', () => plugin().restoreToken(), () => HTTP.post(`${resource()}/restore-tokens`, { headers })],
 ])('%s is byte for byte what the published plugin sends', async (_, ours, theirs) => {
   await theirs();

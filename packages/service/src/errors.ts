@@ -194,6 +194,40 @@ export const ERRORS = {
     status: 423,
     sentence: () => 'A PostgreSQL major version upgrade of the add-on is running. Try again when it is finished.',
   },
+  majorRunning: {
+    status: 409,
+    sentence: () =>
+      'A PostgreSQL major version upgrade of the add-on is running already. "heroku borealis-pg:upgrade:info" shows how far it is.',
+  },
+  majorBusy: {
+    status: 409,
+    sentence: () =>
+      'The add-on is under maintenance. A PostgreSQL major version upgrade can begin when it is available again.',
+  },
+  majorShared: {
+    status: 400,
+    sentence: (d) =>
+      `An add-on of the plan "${d.plan}" shares its cluster with others, which is upgraded by the service, announced by an e-mail. ` +
+      'A plan with a cluster of its own can be upgraded at any time.',
+  },
+  majorMaximum: {
+    status: 400,
+    sentence: (d) => `The database has PostgreSQL ${d.version}, and there is no newer version.`,
+  },
+  majorNotOffered: {
+    status: 400,
+    sentence: (d) =>
+      `A database with PostgreSQL ${d.from} cannot be upgraded to ${d.version}. Versions that it can: ${d.supported}.`,
+  },
+  majorRefused: { status: 400, sentence: (d) => d.findings! },
+  noUpgrade: {
+    status: 400,
+    sentence: () => 'There is no PostgreSQL major version upgrade of the add-on in progress.',
+  },
+  majorTooLate: {
+    status: 400,
+    sentence: (d) => `It is too late: PostgreSQL ${d.version} has taken over already.`,
+  },
   writeAccessRevoked: {
     status: 403,
     sentence: () =>

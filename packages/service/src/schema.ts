@@ -1,4 +1,4 @@
-import type { AddonStatus } from '@borealis/contract';
+import type { AddonStatus, MajorUpgrade } from '@borealis/contract';
 import type { DatabaseBackup } from '@borealis/engine';
 import type { Generated, JSONColumnType } from 'kysely';
 
@@ -26,6 +26,7 @@ export interface Database {
   origin: OriginTable;
   backup: BackupTable;
   plan_change: PlanChangeTable;
+  major_upgrade: MajorUpgradeTable;
 }
 
 export type Access = 'ro' | 'rw';
@@ -59,6 +60,7 @@ export interface ClusterTable {
   applied_revision: Generated<number>;
   document_revision: Generated<number>;
   document_digest: Buffer | null;
+  closed: Generated<boolean>;
   created_at: Generated<Date>;
 }
 
@@ -241,6 +243,20 @@ export interface PlanChangeTable {
   asked_at: Generated<Date>;
   due_at: Generated<Date>;
   other_cluster_id: string | null;
+}
+
+export interface MajorUpgradeTable {
+  cluster_id: string;
+  request: string;
+  way: 'up' | 'back';
+  from_major: string;
+  to_major: string;
+  patience_seconds: number;
+  state: 'announced' | 'running' | 'cancelling' | 'ended';
+  answer: JSONColumnType<MajorUpgrade> | null;
+  asked_at: Generated<Date>;
+  due_at: Generated<Date>;
+  ended_at: Date | null;
 }
 
 export interface BackupTable {

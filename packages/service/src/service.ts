@@ -37,6 +37,8 @@ import { CleanupWindows } from './storage/cleanup-windows.js';
 import { StorageLimits } from './storage/storage-limits.js';
 import { STORAGE_POLICY } from './storage/storage-policy.js';
 import { StorageWatch } from './storage/storage-watch.js';
+import { majorUpgradeStrand } from './upgrades/major-upgrade.strand.js';
+import { MajorUpgrades } from './upgrades/major-upgrades.js';
 import { MinorUpgrades } from './upgrades/minor-upgrades.js';
 import { checkMasterKey, Vault } from './vault.js';
 
@@ -87,7 +89,8 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
     storagePolicy,
     atLabel: options.atLabel,
   });
-  const strands = createStrands(db.pool, [kind], strandOptions(log));
+  const upgradeKind = majorUpgradeStrand({ db, engine, log, atLabel: options.atLabel });
+  const strands = createStrands(db.pool, [kind, upgradeKind], strandOptions(log));
   await strands.migrate();
   await refreshDocuments(db, strands);
   const metrics = new Metrics(db, strands);
@@ -120,6 +123,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
       integrations: new DataIntegrations(db, engine, publisher, () => strands),
       extensions: new Extensions(db, engine, () => strands),
       backups: requested,
+      majorUpgrades: new MajorUpgrades({ db, engine, strands, strand: upgradeKind, log }),
     }),
   );
   const token = config.operatorToken;

@@ -15,6 +15,7 @@ const READS: Ask[] = [
   ['GET', '/data-integrations'],
   ['GET', '/pg-extensions'],
   ['GET', '/restore-capabilities'],
+  ['GET', '/pg-version-upgrades'],
 ];
 const CHANGES_FOR_READERS: Ask[] = [
   ['POST', '/personal-ssh-users'],
@@ -75,7 +76,7 @@ test('423: during a major version upgrade nothing is changed, and all can be rea
   const world = await inhabited();
   await world.become('maintenance-postgresql-major-version-upgrade');
   const sentence = 'A PostgreSQL major version upgrade of the add-on is running. Try again when it is finished.';
-  await expectAll(world, CHANGES, 423, sentence);
+  await expectAll(world, [...CHANGES, ['DELETE', '/db-users/credentials']], 423, sentence);
   for (const read of READS) expect(await world.ask(read)).toMatchObject({ status: 200 });
   expect(await world.ask(['GET', ''])).toMatchObject({ appDbName: expect.any(String), dbStorageUsageBytes: 7_654_321 });
 });

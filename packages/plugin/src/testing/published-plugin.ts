@@ -89,6 +89,18 @@ export class PublishedPlugin {
     return this.#send('POST', '/restore-tokens');
   }
 
+  upgradeInfo(): Promise<RecordedAnswer> {
+    return this.#send('GET', '/pg-version-upgrades');
+  }
+
+  executeUpgrade(): Promise<RecordedAnswer> {
+    return this.#send('POST', '/pg-version-upgrades');
+  }
+
+  cancelUpgrade(): Promise<RecordedAnswer> {
+    return this.#send('DELETE', '/pg-version-upgrades/current');
+  }
+
   #send(method: string, path: string, body?: string): Promise<RecordedAnswer> {
     const { baseUrl, addonName } = this.#options;
     const url = new URL(`${baseUrl}/heroku/resources/${addonName}${path}`);

@@ -11,17 +11,25 @@ export type Cluster = Selectable<ClusterTable>;
 /** What every shared cluster is made of; its tenants' plan says only what each of them may take. */
 const SHARED = { nodes: 1, vcpu: 2, memoryGiB: 2, storageGiB: 100 } as const;
 
-/** Chooses the cluster of a new add-on: one of its own, or the one that all tenants of the major share. */
+/** Chooses the cluster of a new add-on: one of its own, or the one that all tenants of the major share. It takes tenants until the transaction ends. */
 export async function chooseCluster(tx: Pick<Transaction, 'sql'>, plan: Plan, major: PostgresMajor): Promise<string> {
   const cluster = { id: `c${randomName(9)}`, tenancy: plan.tenancy, postgres_major: major };
   const insert = tx.sql.insertInto('cluster').values(cluster);
-  if (plan.tenancy === 'isolated') await insert.execute();
-  else {
-    await insert.onConflict((conflict) => conflict.doNothing()).execute();
-    const shared = tx.sql.selectFrom('cluster').select('id').where('tenancy', '=', 'shared');
-    return (await shared.where('postgres_major', '=', major).executeTakeFirstOrThrow()).id;
+  if (plan.tenancy === 'isolated') {
+    await insert.execute();
+    return cluster.id;
   }
-  return cluster.id;
+  for (;;) {
+    await insert.onConflict((conflict) => conflict.doNothing()).execute();
+    // Locked, so that it is not closed to tenants between this and the new one's row; one that was just closed is none.
+    const shared = tx.sql
+      .selectFrom('cluster')
+      .select('id')
+      .where('tenancy', '=', 'shared')
+      .where('closed', '=', false);
+    const found = await shared.where('postgres_major', '=', major).forUpdate().executeTakeFirst();
+    if (found) return found.id;
+  }
 }
 
 /** The cluster of that id; null when there is none. */

@@ -22,6 +22,7 @@ import type { PlatformApi } from '../platform/platform-api.js';
 import type { RotationRequests } from '../rotation/requests.js';
 import type { CleanupWindows } from '../storage/cleanup-windows.js';
 import type { StorageLimits } from '../storage/storage-limits.js';
+import type { MajorUpgrades } from '../upgrades/major-upgrades.js';
 import { type Admit, admission, params, refusals, tags } from './addon-admission.js';
 import { backupRoutes } from './backup-routes.js';
 import { errorHandler } from './error-handler.js';
@@ -29,6 +30,7 @@ import { extensionRoutes } from './extension-routes.js';
 import { integrationRoutes } from './integration-routes.js';
 import { restoreRoutes } from './restore-routes.js';
 import { storageRoutes } from './storage-routes.js';
+import { versionUpgradeRoutes } from './version-upgrade-routes.js';
 
 interface Parts {
   db: ControlDatabase;
@@ -41,6 +43,7 @@ interface Parts {
   cleanupWindows: CleanupWindows;
   extensions: Extensions;
   backups: BackupRequests;
+  majorUpgrades: MajorUpgrades;
 }
 
 /** The add-on API: what the CLI plugin calls, with a short-lived token of the person who runs it. */
@@ -54,6 +57,7 @@ export function addonApi(parts: Parts): FastifyPluginAsyncZod {
     await app.register(storageRoutes(parts.cleanupWindows, admitted));
     await app.register(restoreRoutes(parts.db, parts.engine, admitted));
     await app.register(backupRoutes(parts.db, parts.backups, admitted));
+    await app.register(versionUpgradeRoutes(parts.majorUpgrades, admitted));
     await app.register(privateTunnelRoutes);
   };
 }

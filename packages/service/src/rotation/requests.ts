@@ -48,6 +48,7 @@ export class RotationRequests {
 
 function refuseUnlessAvailable(addon: Addon | null): void {
   if (!addon || addon.destroy_requested_at) throw new AppError('noAddon');
+  if (addon.status === 'maintenance-postgresql-major-version-upgrade') throw new AppError('upgradeRunning');
   if (addon.status.startsWith('maintenance')) throw new AppError('inMaintenance');
   if (addon.status !== 'available') throw new AppError('notReady');
 }

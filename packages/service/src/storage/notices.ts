@@ -114,7 +114,8 @@ export const footer = (addon: string) => `How things stand: heroku borealis-pg:i
 You get this e-mail because you own the app of this add-on.
 `;
 
-const time = (at: Date) =>
+/** As people read it: `2026-03-05 15:05 UTC`. */
+export const time = (at: Date) =>
   at
     .toISOString()
     .replace('T', ' ')
