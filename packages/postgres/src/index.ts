@@ -29,6 +29,19 @@ export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-
 export { installExtension } from './extensions/install.js';
 export { extensionsReference } from './extensions/reference.js';
 export { removeExtension } from './extensions/remove.js';
+export { guardSchema, unguardSchema } from './major/guard.js';
+export { dropAllNotes } from './major/notes.js';
+export { caughtUp, logEnd, SyncLost, type SyncProgress, syncProgress } from './major/progress.js';
+export { copySchema, type SchemaCopy } from './major/schema.js';
+export { prepareSource, undoSource } from './major/source.js';
+export {
+  dropSlots,
+  dropSubscriptions,
+  ensureSlot,
+  type SubscribeOptions,
+  subscribe,
+  writeSubscriptionPassword,
+} from './major/subscribe.js';
 export { ensureRelease, isCached, type ReleaseRequest } from './release/cache.js';
 export { majorOf, offeredMajors, offeredRelease, pinnedRelease, type ReleasePin } from './release/offers.js';
 export { cacheDirectory, supportedPlatform } from './release/platform.js';

@@ -1,0 +1,72 @@
+/** Some of everything that a tenant may have, made by his owner's role in an empty database. */
+export const WORLD: readonly string[] = [
+  'create extension hstore; create extension citext with schema public; create schema trgm; create extension pg_trgm with schema trgm',
+  `create type mood as enum ('ok', 'good'); create domain short as text check (length(value) < 9);
+   create type point3 as (x int, y int, z numeric)`,
+  `create table keyed (id serial primary key, v citext unique, h hstore default 'a=>1', m mood default 'ok', s short, p point3,
+     a int[], j jsonb, twice int generated always as (id * 2) stored)`,
+  `create table counted (id bigint generated always as identity primary key, at timestamptz default now())`,
+  `create table "we""ird.Tabelle" ("Sp alte" text, "r" int)`,
+  'create table keyless (n int, v text); create table nothing (n int); alter table nothing replica identity nothing',
+  `create table named (n int not null, v text); create unique index by_n on named (n); alter table named replica identity using index by_n`,
+  `create table parts (id int, at date, primary key (id, at)) partition by range (at);
+   create table parts_old partition of parts for values from ('2020-01-01') to ('2021-01-01');
+   create table parts_rest partition of parts default`,
+  `create table hen (id int primary key, egg int); create table egg (id int primary key, hen int references hen deferrable initially deferred);
+   alter table hen add foreign key (egg) references egg deferrable initially deferred`,
+  'create table parent (id int primary key); create table child (w int) inherits (parent)',
+  'create unlogged table fleeting (id int primary key, v text)',
+  `create function log_it() returns trigger language plpgsql as 'begin insert into log values (tg_name); return null; end';
+   create table log (name text);
+   create trigger usual after insert on keyed for each row execute function log_it();
+   create trigger always after insert on counted for each row execute function log_it(); alter table counted enable always trigger always;
+   create trigger replica after insert on keyless for each row execute function log_it(); alter table keyless enable replica trigger replica;
+   create trigger never after insert on named for each row execute function log_it(); alter table named disable trigger never`,
+  'create rule copy_it as on insert to keyless do also insert into log values (new.v)',
+  `create schema other; create view other.seen as select id, v from keyed; grant usage on schema other to public`,
+  `create materialized view first as select m, count(*) as n from keyed group by m; create unique index on first (m);
+   create materialized view other.second as select sum(n) from first; create materialized view unfilled as select 1 with no data`,
+  'create sequence untouched; create sequence odd start 7 increment by -3 minvalue -100 maxvalue 100 cycle; create sequence used; ',
+  `alter table keyless enable row level security; create policy mine on keyless for select to app_ro_up using (n > 5);
+   create policy own on keyless to app_rw_up using (true); alter table keyless force row level security`,
+  'grant select (n) on nothing to p_ro_ann; grant update on keyed to p_rw_ann with grant option; revoke delete on named from app_rw_up; grant delete on named to p_rw_ann',
+  `alter default privileges grant insert on tables to p_rw_ann; comment on column keyed.v is 'mine'; comment on schema other is 'too'`,
+  `create statistics pairs on n, v from named; create collation mine from "C"; create aggregate total (int) (sfunc = int4pl, stype = int);
+   create operator === (leftarg = int, rightarg = int, function = int4eq)`,
+  `create function other.adds (a int, b int default 1) returns int language sql immutable security definer set search_path = '' as 'select a + b'`,
+  `select lo_from_bytea(7001, 'first'), lo_from_bytea(7002, 'second'), lo_from_bytea(7003, decode(repeat('ab', 9000), 'hex'));
+   grant select on large object 7002 to p_ro_ann`,
+  `alter role app_rw_up set search_path = "$user", public, other; alter role app_rw_up in database tenant set work_mem = '7MB'`,
+];
+
+/** Rows of all of its tables. */
+export const ROWS: readonly string[] = [
+  `insert into keyed (v, s, p, a, j) select 'v' || i, 's' || i, row(i, -i, i / 7.0)::point3, array[i, null], jsonb_build_object('i', i) from generate_series(1, 200) i`,
+  'insert into counted select from generate_series(1, 20)',
+  `insert into "we""ird.Tabelle" select 'ä' || i, i from generate_series(1, 30) i`,
+  `insert into keyless select i, 'k' || i from generate_series(1, 30) i; insert into nothing select generate_series(1, 30)`,
+  `insert into named select i, 'n' || i from generate_series(1, 30) i`,
+  `insert into parts select i, date '2020-12-01' + i from generate_series(1, 60) i`,
+  'begin; insert into hen values (1, 1); insert into egg values (1, 1); commit',
+  'insert into parent values (1); insert into child values (2, 3)',
+  `insert into fleeting select i, 'f' || i from generate_series(1, 50) i`,
+  'refresh materialized view first; refresh materialized view other.second',
+  `select nextval('odd'), nextval('odd'), setval('used', 41)`,
+];
+
+/** Changes of every kind while the copy follows. */
+export const CHANGES: readonly string[] = [
+  `update keyed set v = 'changed' || id where id % 10 = 3; delete from keyed where id % 10 = 4; insert into keyed (v) values ('new')`,
+  `update "we""ird.Tabelle" set "r" = -1 where "r" = 5; delete from "we""ird.Tabelle" where "r" = 6`,
+  `update keyless set v = null where n = 7; delete from keyless where n = 8; update nothing set n = 100 where n = 9; delete from nothing where n = 10`,
+  'update named set n = 1000 where n = 3',
+  `update parts set at = '2022-02-02' where id = 1; delete from parts where id = 2`,
+  'insert into counted default values',
+  `update fleeting set v = 'x' where id = 1; delete from fleeting where id = 2`,
+  `select lo_put(7001, 2, 'XX'), lo_unlink(7002), lo_from_bytea(7004, 'new'), lo_truncate(lo_open(7003, 131072), 3000)`,
+  `select nextval('untouched'), nextval('odd')`,
+  'refresh materialized view concurrently first',
+];
+
+/** What the owner has no right to. */
+export const CHANGES_BY_ANN = ['delete from named where n = 4'];
