@@ -22,7 +22,7 @@ async function upgraded(): Promise<ClusterState> {
   directory = await temporaryDirectory();
   const paths = homePaths(directory.path).cluster('c');
   await mkdir(`${directory.path}/clusters`, { recursive: true });
-  const record = { id: 'c', spec: { major: '16' }, era: 3, primary: 1, formerEras: [...ENDED] };
+  const record = { id: 'c', spec: { major: '16' }, era: 3, primary: 1, formerEras: [...ENDED], storedIn: null };
   const journal = await ClusterJournal.create(paths, record as unknown as ClusterRecord);
   return { journal } as ClusterState;
 }
@@ -47,4 +47,15 @@ test('a former major goes with all that it wrote once nothing of it may be wante
   await removeFormerEras(state, Date.parse('2026-02-10T00:00:00Z'));
   expect(state.journal.record.formerEras).toEqual([ENDED[1]]);
   expect(archives.map((archive) => existsSync(archive))).toEqual([false, true, true]);
+});
+
+test('what an upgrade that was taken back has led to again is kept, however old its beginning is', async () => {
+  const state = await upgraded();
+  await state.journal.update(() => ({ era: 1 }));
+  const { archive } = ofEra(state.journal.paths, 1);
+  await mkdir(archive, { recursive: true });
+  expect(erasOf(state).map(({ paths }) => paths.era)).toEqual([1, 2, 1]);
+  await removeFormerEras(state, Date.parse('2026-03-10T00:00:00Z'));
+  expect(state.journal.record.formerEras).toEqual([]);
+  expect(existsSync(archive)).toBe(true);
 });

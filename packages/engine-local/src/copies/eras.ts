@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
 import type { PostgresMajor } from '@borealis/contract';
+import type { FormerEra } from '../cluster/record.js';
 import type { ClusterState } from '../cluster/state.js';
 import { type ClusterPaths, ofEra } from '../home/paths.js';
+import { forgetEra } from '../store/store-removals.js';
 import { toMicroseconds } from './moment.js';
 
 /** One major of a cluster, with the log and the bases that it wrote. */
@@ -27,17 +29,24 @@ export function eraAt(state: ClusterState, moment: string): Era {
   return erasOf(state).find(({ until }) => until === null || asked < until)!;
 }
 
-/** Forgets eras that ended before that time, in milliseconds since 1970, with all that could be restored from them. */
+/** Forgets eras that ended before that time, in milliseconds since 1970, with all that could be restored from them, here and in the store. */
 export async function removeFormerEras(state: ClusterState, before: number): Promise<void> {
   const { journal } = state;
-  const isOver = ({ until }: { until: string }) => toMicroseconds(until)! < BigInt(Math.floor(before)) * 1000n;
-  const over = journal.record.formerEras.filter(isOver);
-  if (over.length === 0) return;
-  for (const { era } of over) {
-    const { bases, archive, walSpool, broken } = ofEra(journal.paths, era);
-    for (const path of [bases, archive, walSpool, broken])
-      await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-  }
-  const gone = new Set(over.map(({ era }) => era));
-  await journal.update(({ formerEras }) => ({ formerEras: formerEras.filter(({ era }) => !gone.has(era)) }));
+  const isOver = ({ until }: FormerEra) => toMicroseconds(until)! < BigInt(Math.floor(before)) * 1000n;
+  const [over, kept] = [
+    journal.record.formerEras.filter(isOver),
+    journal.record.formerEras.filter((era) => !isOver(era)),
+  ];
+  // An upgrade that was taken back has led to one that was there before.
+  const needed = new Set([journal.record.era, ...kept.map(({ era }) => era)]);
+  for (const { era } of over) if (!needed.has(era)) await removeEra(state, era);
+  if (over.length > 0)
+    await journal.update(({ formerEras }) => ({ formerEras: formerEras.filter((era) => !isOver(era)) }));
+}
+
+async function removeEra(state: ClusterState, era: number): Promise<void> {
+  const { bases, archive, walSpool, broken } = ofEra(state.journal.paths, era);
+  for (const path of [bases, archive, walSpool, broken])
+    await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  await forgetEra(state, era);
 }

@@ -23,7 +23,10 @@ export function backupOf({ context: { home, options }, journal: { record }, endi
   );
 }
 
+/** Stands in no cluster's name. */
+export const ERA = '.';
+
 /** A cluster's name in a store that several homes may use; each of its eras has one of its own. */
 export function backupId(homeId: string, clusterId: string, era = 1): string {
-  return `${homeId}-${clusterId}${era === 1 ? '' : `.${era}`}`;
+  return `${homeId}-${clusterId}${era === 1 ? '' : `${ERA}${era}`}`;
 }

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { HomeContext } from '../cluster/context.js';
 import type { ClusterState } from '../cluster/state.js';
 import { writeFileAtomic } from '../system/files.js';
-import { backupId } from './backup-of.js';
+import { backupId, ERA } from './backup-of.js';
 import { CLUSTERS } from './cluster-backup.js';
 import { DATABASES, dumpPlaceId } from './dump-place.js';
 import { openStoreUntil } from './ending-store.js';
@@ -32,8 +32,15 @@ export async function forgetBackup(state: ClusterState): Promise<void> {
   const { record } = journal;
   if (record.storedIn === null) return;
   const id = backupId(context.home.id, record.id);
-  const eras = Array.from({ length: record.era }, (_, index) => backupId(context.home.id, record.id, index + 1));
-  await forget(state, id, [...eras.map((era) => `${CLUSTERS}${era}/`), `${DATABASES}${id}-`]);
+  await forget(state, id, [`${CLUSTERS}${id}/`, `${CLUSTERS}${id}${ERA}`, `${DATABASES}${id}-`]);
+}
+
+/** The same for one of its former eras. */
+export async function forgetEra(state: ClusterState, era: number): Promise<void> {
+  const { context, journal } = state;
+  if (journal.record.storedIn === null) return;
+  const id = backupId(context.home.id, journal.record.id, era);
+  await forget(state, id, [`${CLUSTERS}${id}/`]);
 }
 
 /** The same for the dumps of a database that is dropped. */
