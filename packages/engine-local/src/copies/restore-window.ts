@@ -5,7 +5,7 @@ import type { ClusterState } from '../cluster/state.js';
 import type { ClusterPaths } from '../home/paths.js';
 import { leftWal } from '../rebuild/rebuild-log.js';
 import { type Base, listBases } from './bases.js';
-import { eraAt, erasOf } from './eras.js';
+import { type Era, eraAt, erasOf } from './eras.js';
 import { fromMicroseconds, toMicroseconds } from './moment.js';
 
 /** The bases from which everything since can be restored, oldest first, of the era of `paths`. */
@@ -30,16 +30,29 @@ export async function readRestoreWindow(state: ClusterState): Promise<RestoreWin
 
 /** From where on there is no gap up to now, in microseconds since 1970; null while nothing can be restored. */
 async function earliestMoment(state: ClusterState): Promise<bigint | null> {
-  let earliest: bigint | null = null;
-  for (const { paths, since } of erasOf(state).reverse()) {
-    const [oldest] = await restorableBases(state, paths);
-    if (!oldest) break;
-    const first = toMicroseconds(oldest.stoppedAt)!;
+  const [oldest] = await restorableEras(state);
+  return oldest?.from ?? null;
+}
+
+/** An era with the bases that something can be restored from, and the first moment that can be, in microseconds since 1970. */
+export interface RestorableEra extends Era {
+  bases: Base[];
+  from: bigint;
+}
+
+/** The eras from which every moment up to now can be restored, oldest first. */
+export async function restorableEras(state: ClusterState): Promise<RestorableEra[]> {
+  const found: RestorableEra[] = [];
+  for (const era of erasOf(state).reverse()) {
+    const bases = await restorableBases(state, era.paths);
+    if (!bases[0]) break;
+    const first = toMicroseconds(bases[0].stoppedAt)!;
     // What was done in it before it took over, was done to bring it there.
-    if (since === null || first > since) return first;
-    earliest = since;
+    const isWhole = era.since !== null && first <= era.since;
+    found.unshift({ ...era, bases, from: isWhole ? era.since! : first });
+    if (!isWhole) break;
   }
-  return earliest;
+  return found;
 }
 
 /** Now, as long as the server can be asked to finish its log, or has left it where it stopped; else when it last finished a part of it. */
