@@ -54,6 +54,8 @@ Usage
                                        make an encrypted pool for the data of a new home (root on Linux)
   borealis pool status [--json]        what the pool is, what encrypts it, how much room it has
   borealis pool grow --size N          make it larger while everything runs
+  borealis pool rekey (--key-file F | --key-command C)
+                                       make another key the one that opens it, while it is not mounted
   borealis doctor [--json]             look at this machine and say what is fine, what is missing and what it means
   borealis help                        this text
 

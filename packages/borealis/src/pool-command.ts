@@ -4,12 +4,14 @@ import { parseArgs } from 'node:util';
 import {
   canDmCrypt,
   createPool,
+  findPool,
   growPool,
   hasDeviceMapper,
   type KeySource,
   type Pool,
   type PoolStatus,
   poolStatus,
+  rekeyPool,
   toGiB,
 } from '@borealis/engine-local';
 import type { Config } from './config.js';
@@ -27,9 +29,12 @@ const say = (line: string): void => {
 
 /** `borealis pool …` on the configured home; returns the exit status. */
 export async function poolCommand(config: Config, [verb = '', ...args]: string[]): Promise<number> {
-  const verbs: Record<string, (config: Config, args: string[]) => Promise<number>> = { init, status, grow };
+  const verbs: Record<string, (config: Config, args: string[]) => Promise<number>> = { init, status, grow, rekey };
   const run = Object.hasOwn(verbs, verb) ? verbs[verb] : undefined;
-  if (!run) throw new Failure('Say what to do: borealis pool init, borealis pool status or borealis pool grow.');
+  if (!run)
+    throw new Failure(
+      'Say what to do: borealis pool init, borealis pool status, borealis pool grow or borealis pool rekey.',
+    );
   return run(config, args);
 }
 
@@ -111,6 +116,23 @@ async function grow(config: Config, args: string[]): Promise<number> {
   refuseWithoutRoot();
   await growPool(await poolOf(config), parseSize(values.size));
   return show(await poolOf(config), false);
+}
+
+async function rekey(config: Config, args: string[]): Promise<number> {
+  const { values } = parseArgs({
+    args,
+    options: { 'key-file': { type: 'string' }, 'key-command': { type: 'string' } },
+  });
+  const key = keySource(values['key-file'], values['key-command'], false);
+  if (!key) throw new Failure('Say where the new key is: borealis pool rekey --key-file F, or --key-command C.');
+  refuseWithoutRoot();
+  await rekeyPool(await poolOf(config), key);
+  say(
+    'The new key opens the pool, and the former one does not any more. Copies of the image from before open with that.',
+  );
+  if (config.poolKey)
+    say('BOREALIS_POOL_KEY_FILE or BOREALIS_POOL_KEY_COMMAND is set: take it out, or have it name the new key.');
+  return show((await findPool(config.home))!, false);
 }
 
 async function poolOf(config: Config): Promise<Pool> {

@@ -11,6 +11,7 @@ export { growPool } from './pool/enlarge.js';
 export { findPool, type KeySource, type Pool, refuseUnmounted } from './pool/pool.js';
 export { PoolError } from './pool/pool-error.js';
 export { type PoolStatus, poolStatus } from './pool/pool-status.js';
+export { rekeyPool } from './pool/rekey.js';
 export { type PoolInUse, usePool } from './pool/use.js';
 export { createEngineClient, requestControlDatabase } from './rpc/client.js';
 export { type ListedBackup, listBackups, newestInStore } from './store/list-backups.js';

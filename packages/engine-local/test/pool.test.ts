@@ -4,12 +4,17 @@ import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Secret } from '@borealis/contract';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createPool, SMALLEST_POOL } from '../src/pool/create.js';
 import { dataAtRest } from '../src/pool/data-at-rest.js';
+import { dmCryptSlots } from '../src/pool/dm-crypt-slots.js';
 import { growPool } from '../src/pool/enlarge.js';
+import { withKeyDescriptors } from '../src/pool/key.js';
 import { findPool, type KeySource, type Pool, poolPaths, refuseUnmounted, savePool } from '../src/pool/pool.js';
 import { poolStatus } from '../src/pool/pool-status.js';
+import { rekeyPool } from '../src/pool/rekey.js';
+import { runTool } from '../src/pool/tool.js';
 import { usePool } from '../src/pool/use.js';
 import { eventually, GENEROUS } from './support/home.js';
 import {
@@ -17,6 +22,7 @@ import {
   canPool,
   commandLine,
   daemonsIn,
+  hasCryptsetup,
   hasDmCrypt,
   poolDirectory,
   tracesOfPools,
@@ -25,6 +31,7 @@ import {
 const plainTest = test.skipIf(!canPool);
 const fullTest = test.skipIf(!canPool || process.env.BOREALIS_TEST !== 'full');
 const encryptedTest = test.skipIf(!canEncrypt || process.env.BOREALIS_TEST !== 'full');
+const slotsTest = test.skipIf(!hasCryptsetup || process.env.BOREALIS_TEST !== 'full');
 const kernelTest = test.skipIf(!hasDmCrypt);
 const encryptedBy = 'storage-daemon';
 /** What a process of its own imports. */
@@ -152,6 +159,64 @@ encryptedTest(
   GENEROUS,
 );
 
+encryptedTest(
+  `another key takes the place of a pool's, which one of them opens wherever that is killed ${NEEDS}, qemu-utils, qemu-system-common)`,
+  async () => {
+    const [first, second, third] = ['first', 'second', 'third'].map((name) => ({ file: join(directory.path, name) }));
+    await createPool({ home, sizeBytes: SMALLEST_POOL, key: first!, encryptedBy });
+    const used = await usePool(await pool());
+    await writeFile(join(home, 'row'), 'kept', { flush: true });
+    await expect(rekeyPool(await pool(), second!)).rejects.toThrow('cannot be changed: stop');
+    await used.release();
+    await expect(rekeyPool(await pool(), first!)).rejects.toThrow('must come from elsewhere');
+    await expect(rekeyPool(await pool(), { command: `cat ${first!.file}` })).rejects.toThrow('has already');
+    expect(existsSync(second!.file)).toBe(false);
+
+    const isBegun = async () => (await pool()).rekeying !== undefined;
+    const isInPlace = async () => JSON.stringify((await pool()).key) === JSON.stringify(second);
+    for (const reached of [isBegun, isInPlace]) {
+      await killed(`rekeyPool(await findPool(${JSON.stringify(home)}), ${JSON.stringify(second)})`, reached);
+      await expectRow();
+    }
+    if (await isBegun()) await expect(rekeyPool(await pool(), third!)).rejects.toThrow('finish it first');
+    await rekeyPool(await pool(), second!);
+    expect(await pool()).toMatchObject({ key: second });
+    expect(await isBegun()).toBe(false);
+    await expectRow();
+    await expect(usePool({ ...(await pool()), key: first! })).rejects.toThrow('The key does not open');
+    await writeFile(second!.file, 'a key that opens nothing', { mode: 0o600 });
+    await expect(rekeyPool(await pool(), third!)).rejects.toThrow('does not open');
+    expect(await tracesOfPools(directory.path)).toEqual([]);
+  },
+  GENEROUS,
+);
+
+slotsTest(
+  `a key is added to an image that the kernel encrypts, and another one taken away ${NEEDS}, cryptsetup)`,
+  async () => {
+    const image = join(directory.path, 'image');
+    const [first, second] = ['the first key', 'the second one'].map((text) => new Secret(Buffer.from(text)));
+    await writeFile(image, Buffer.alloc(24 * 1024 * 1024));
+    const format = ['luksFormat', '--type', 'luks2', '--batch-mode', '--pbkdf', 'pbkdf2', '--iter-time', '100'];
+    await withKeyDescriptors([first!], (descriptors) =>
+      runTool('cryptsetup', [...format, '--key-file', '/proc/self/fd/3', image], { descriptors }),
+    );
+    const opening = async () => [await dmCryptSlots.opens(image, first!), await dmCryptSlots.opens(image, second!)];
+    expect(await opening()).toEqual([true, false]);
+    await dmCryptSlots.add(image, first!, second!, 'random');
+    expect(await opening()).toEqual([true, true]);
+    await dmCryptSlots.remove(image, second!, first!);
+    expect(await opening()).toEqual([false, true]);
+  },
+  GENEROUS,
+);
+
+async function expectRow(): Promise<void> {
+  const used = await usePool(await pool());
+  expect(await readFile(join(home, 'row'), 'utf8')).toBe('kept');
+  await used.release();
+}
+
 async function contains(file: string, text: string): Promise<boolean> {
   return (await readFile(file)).includes(text);
 }
@@ -237,8 +302,12 @@ async function killMaking(
   reached: () => Promise<boolean>,
   encryptedBy: Pool['encryptedBy'] = 'storage-daemon',
 ): Promise<void> {
-  const main = `import { createPool } from ${JSON.stringify(ENGINE)};
-    await createPool(${JSON.stringify({ home, sizeBytes: SMALLEST_POOL, key, encryptedBy })});`;
+  await killed(`createPool(${JSON.stringify({ home, sizeBytes: SMALLEST_POOL, key, encryptedBy })})`, reached);
+}
+
+/** Does that in a process of its own, which is killed once `reached`, or has ended by then. */
+async function killed(work: string, reached: () => Promise<boolean>): Promise<void> {
+  const main = `import { createPool, findPool, rekeyPool } from ${JSON.stringify(ENGINE)}; await ${work};`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', main], { stdio: 'ignore' });
   const ended = once(child, 'exit');
   await eventually('the moment to kill it', async () => child.exitCode !== null || (await reached()));

@@ -1,6 +1,6 @@
 import { chmod, stat } from 'node:fs/promises';
 import { canDmCrypt, closeMapping, deviceOf, isMapped, mappingOf } from './dm-crypt.js';
-import { readKey, withKeyDescriptor } from './key.js';
+import { DERIVATION_MS, readKey, withKeyDescriptor } from './key.js';
 import type { Layers } from './layers.js';
 import { attachLoop, detachLoops, loopDevicesOf, seeNewSize } from './loop.js';
 import { imageOf, type Pool } from './pool.js';
@@ -10,9 +10,6 @@ import { runTool, ToolError } from './tool.js';
 
 /** What LUKS2 takes at the beginning of the image. */
 const HEADER_BYTES = 16 * 1024 * 1024;
-
-/** How long a guess takes: a key of 256 random bits needs no slowing down. */
-const DERIVATION_MS = { random: 100, chosen: 2000 };
 
 const AES_256_XTS = ['--cipher', 'aes-xts-plain64', '--key-size', '512', '--hash', 'sha256'];
 
@@ -55,7 +52,7 @@ export const dmCryptLayers: Layers = {
 /** Runs it with the pool's key, which comes as a file without a name. */
 async function cryptsetup(pool: Pool, [verb, ...args]: string[]): Promise<void> {
   await withKeyDescriptor(await readKey(pool.key!), (descriptor) =>
-    runTool('cryptsetup', [verb!, '--key-file', '/proc/self/fd/3', ...args], { descriptor }),
+    runTool('cryptsetup', [verb!, '--key-file', '/proc/self/fd/3', ...args], { descriptors: [descriptor] }),
   );
 }
 

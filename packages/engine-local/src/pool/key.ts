@@ -12,6 +12,10 @@ const SHORTEST = 16;
 const LONGEST = 4096;
 const TMPFS = 0x01021994;
 const MEMORY = '/dev/shm';
+
+/** How long one guess at a key takes: one of 256 random bits needs no slowing down. */
+export const DERIVATION_MS = { random: 100, chosen: 2000 };
+
 const COMMAND_SECONDS = 60;
 
 /** Fetches the key from where it is kept. Throws a sentence, which never holds any of it, when it cannot be had or used. */
@@ -90,4 +94,13 @@ export async function withKeyDescriptor<T>(key: Secret<Buffer>, use: (descriptor
     ftruncateSync(descriptor, 0);
     closeSync(descriptor);
   }
+}
+
+/** The same for several keys, in their order. */
+export async function withKeyDescriptors<T>(
+  [key, ...more]: readonly Secret<Buffer>[],
+  use: (descriptors: readonly number[]) => Promise<T>,
+): Promise<T> {
+  if (!key) return use([]);
+  return withKeyDescriptor(key, (first) => withKeyDescriptors(more, (others) => use([first, ...others])));
 }

@@ -18,6 +18,8 @@ const record = z.strictObject({
   sizeBytes: z.number().int().positive(),
   /** Null: the pool is not encrypted. */
   key: keySource.nullable(),
+  /** A change of the key that was begun and not finished. */
+  rekeying: z.strictObject({ from: keySource, to: keySource }).optional(),
   /** What encrypts it. */
   encryptedBy: z.enum(['dm-crypt', 'storage-daemon']).default('storage-daemon'),
 });

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Secret } from '@borealis/contract';
 import { findProcesses, identify, isAlive, type ProcessIdentity } from '../system/process-identity.js';
 import { signal, waitForExit } from '../system/termination.js';
-import { withKeyDescriptor } from './key.js';
+import { DERIVATION_MS, withKeyDescriptor } from './key.js';
 import { clearFile, imageOf, type Pool, poolPaths } from './pool.js';
 import { PoolError } from './pool-error.js';
 import { runTool, TOOL_ENVIRONMENT, ToolError } from './tool.js';
@@ -18,8 +18,6 @@ const STOP_SECONDS = 120;
 /** The key as QEMU's programs take it: from their descriptor 3. */
 const SECRET = { 'qom-type': 'secret', id: 'key', file: '/proc/self/fd/3', format: 'raw' };
 
-/** How long QEMU tries passwords for: a key of 256 random bits needs no slowing down. */
-const DERIVATION_MS = { random: 100, chosen: 2000 };
 const MEASUREMENTS = 20;
 
 /** Makes the encrypted image, AES-256-XTS, with all of its room taken from the disk. */
@@ -31,13 +29,15 @@ export async function formatImage(pool: Pool, key: Secret<Buffer>, kind: 'random
   const image = imageOf(pool);
   const args = ['create', '-q', '--object', JSON.stringify(SECRET), '-f', 'luks', '-o', options, image];
   await unlessMismeasured(() =>
-    withKeyDescriptor(key, (descriptor) => runTool('qemu-img', [...args, String(pool.sizeBytes)], { descriptor })),
+    withKeyDescriptor(key, (descriptor) =>
+      runTool('qemu-img', [...args, String(pool.sizeBytes)], { descriptors: [descriptor] }),
+    ),
   );
   await chmod(image, 0o600);
 }
 
 /** QEMU measures how fast the machine derives keys, and gives up when the kernel's clock of a busy one does not let it. */
-async function unlessMismeasured(make: () => Promise<unknown>): Promise<void> {
+export async function unlessMismeasured(make: () => Promise<unknown>): Promise<void> {
   for (let tries = 1; ; tries++) {
     try {
       await make();

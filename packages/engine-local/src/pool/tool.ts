@@ -19,17 +19,17 @@ export const TOOL_ENVIRONMENT = {
 };
 
 interface Options {
-  /** Given to the program as its file descriptor 3. */
-  descriptor?: number;
+  /** Given to the program as its file descriptors from 3 on. */
+  descriptors?: readonly number[];
 }
 
 /** Runs a program of the system and returns its standard output; throws a `ToolError` with what it said. */
-export function runTool(command: string, args: readonly string[], { descriptor }: Options = {}): Promise<string> {
+export function runTool(command: string, args: readonly string[], { descriptors = [] }: Options = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, {
       cwd: '/',
       env: TOOL_ENVIRONMENT,
-      stdio: ['ignore', 'pipe', 'pipe', descriptor ?? 'ignore'],
+      stdio: ['ignore', 'pipe', 'pipe', ...descriptors],
     });
     let [stdout, stderr] = ['', ''];
     child.stdout?.on('data', (chunk: Buffer) => {

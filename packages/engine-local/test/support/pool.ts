@@ -23,6 +23,9 @@ export const canPool = process.platform === 'linux' && process.getuid?.() === 0 
 /** And with what encrypts. */
 export const canEncrypt = canPool && existsSync('/dev/fuse') && has('qemu-img') && has('qemu-storage-daemon');
 
+/** And with what makes the images that a kernel encrypts, whether this one can or not. */
+export const hasCryptsetup = canPool && has('cryptsetup');
+
 /** And with a kernel that encrypts block devices itself. */
 export const hasDmCrypt = canPool && (await canDmCrypt());
 
