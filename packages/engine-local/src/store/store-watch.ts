@@ -14,6 +14,8 @@ import { unlessAborted } from './stored-bases.js';
 
 const LOOK_MS = 3000;
 const LONGEST_PAUSE_MS = 30_000;
+/** What the names of all that this watch puts begin with. */
+const MINE = ['key', 'about', 'wal/'];
 
 /** Carries a cluster's key, what is to be known of it, and its sealed WAL into the store until `signal` says so; tells when that fails. */
 export async function watchStore(state: ClusterState, signal: AbortSignal): Promise<void> {
@@ -94,7 +96,7 @@ class StoreWatch {
     if (journal.record.storedIn !== backup.store.location)
       await journal.update(() => ({ storedIn: backup.store.location }));
     await backup.putKey(context.options.store!.wrappingKey);
-    await backup.removeUnfinished('wal/');
+    for (const prefix of MINE) await backup.removeUnfinished(prefix);
     this.#stored = new Set(await backup.walNames());
     this.#about = new BackupAbout(this.state, backup);
     this.#backup = backup;

@@ -42,6 +42,8 @@ export async function putBase(backup: ClusterBackup, base: Base, signal: AbortSi
   const name = nameOf(base);
   const tree = await PackedTree.of(base.data);
   const parts = Math.max(1, Math.ceil(tree.bytes / PART_BYTES));
+  // What a killed put left: it counts for nothing, and takes room all the same.
+  await backup.removeUnfinished(`${BASES}${name}/`);
   const there = new Set(await backup.names(`${BASES}${name}/`));
   for (let part = 0; part < parts; part++) {
     const object = partName(name, part);
