@@ -23,7 +23,7 @@ export function buildManifest(serviceUrl: string, credentials: Credentials): Man
       human_name: plan.humanName,
       default: plan.name === DEFAULT_PLAN,
       price_cents: plan.priceCents,
-      state: plan.offered ? 'ga' : 'alpha',
+      state: 'ga',
     })),
   };
 }

@@ -9,20 +9,10 @@ export interface Plan {
   vcpu: number;
   memoryGiB: number;
   priceCents: number;
-  /** False: listed nowhere and refused, with `refusal` as the sentence. */
-  offered: boolean;
-  refusal?: string;
 }
 
-function isolated(
-  nodes: number,
-  storageGiB: number,
-  vcpu: number,
-  memoryGiB: number,
-  priceCents: number,
-  offered: boolean,
-): Plan {
-  const plan: Plan = {
+function isolated(nodes: number, storageGiB: number, vcpu: number, memoryGiB: number, priceCents: number): Plan {
+  return {
     name: `x${nodes}-s${storageGiB}-p${vcpu}-r${memoryGiB}`,
     humanName: `${nodes} node${nodes > 1 ? 's' : ''}, ${storageGiB} GB storage, ${vcpu} vCPU, ${memoryGiB} GB RAM`,
     tenancy: 'isolated',
@@ -31,9 +21,7 @@ function isolated(
     vcpu,
     memoryGiB,
     priceCents,
-    offered,
   };
-  return offered ? plan : { ...plan, refusal: 'Plans with more than one replica are not available yet.' };
 }
 
 /** The plan given when none is named. */
@@ -53,16 +41,15 @@ export const PLANS: readonly Plan[] = [
     vcpu: 0,
     memoryGiB: 0,
     priceCents: 0,
-    offered: true,
   },
-  isolated(1, 10, 1, 1, 2_500, true),
-  isolated(2, 10, 1, 1, 5_000, true),
-  isolated(1, 100, 2, 4, 9_900, true),
-  isolated(1, 100, 2, 8, 14_900, true),
-  isolated(2, 100, 2, 8, 29_800, true),
-  isolated(1, 500, 4, 16, 39_900, true),
-  isolated(2, 500, 4, 16, 79_800, true),
-  isolated(3, 500, 4, 16, 119_700, false),
+  isolated(1, 10, 1, 1, 2_500),
+  isolated(2, 10, 1, 1, 5_000),
+  isolated(1, 100, 2, 4, 9_900),
+  isolated(1, 100, 2, 8, 14_900),
+  isolated(2, 100, 2, 8, 29_800),
+  isolated(1, 500, 4, 16, 39_900),
+  isolated(2, 500, 4, 16, 79_800),
+  isolated(3, 500, 4, 16, 119_700),
 ];
 
 /** The plan of that slug, with or without the service's name before it; null when there is none. */

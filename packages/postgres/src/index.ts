@@ -53,10 +53,12 @@ export { isInRecovery, promote, proveWritable } from './replication/promote.js';
 export { ensureReplicationRole } from './replication/role.js';
 export { dropSlot, listSlots, renewSlot } from './replication/slots.js';
 export { copyStandby, writePasswordFile } from './replication/standby.js';
+export { startsAgain } from './replication/standby-limits.js';
 export {
   protectedFrom,
   type ReplicationStatus,
   readReplication,
+  receivedUpTo,
   type StandbyStatus,
   synchronousNames,
 } from './replication/status.js';

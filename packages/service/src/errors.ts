@@ -15,7 +15,6 @@ export const ERRORS = {
   invalid: { status: 400, sentence: (d) => `The request is not valid: ${d.problem}.` },
   unknownRoute: { status: 404, sentence: () => 'There is nothing at this address.' },
   unknownPlan: { status: 422, sentence: (d) => `There is no plan "${d.plan}". Supported plans: ${d.supported}.` },
-  planRefused: { status: 422, sentence: (d) => `${d.refusal} Supported plans: ${d.supported}.` },
   unknownVersion: {
     status: 422,
     sentence: (d) => `PostgreSQL version "${d.version}" is not supported. Supported versions: ${d.supported}.`,

@@ -19,7 +19,6 @@ test('a request is taken on with one row and one strand, and every copy of it ge
 
 test.each([
   ['an unknown plan', { plan: 'huge' }, /no plan "huge".*x1-s10-p1-r1/],
-  ['a plan with two replicas', { plan: 'x3-s500-p4-r16' }, /more than one replica are not available yet.*x2-s10-p1-r1/],
   ['an unknown version', { options: { version: '9.6' } }, /"9.6" is not supported.*13, 14, 15, 16, 17, 18/],
   ['a version that is a flag', { options: { version: true } }, /"true" is not supported/],
   ['an unknown region', { region: 'amazon-web-services::mars-1' }, /"mars-1" is not supported.*us-east-1/],

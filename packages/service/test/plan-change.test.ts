@@ -110,7 +110,6 @@ test('a change that is taken back under way leaves the plan as it was', async ()
 
 test.each([
   ['an unknown plan', 'huge', /no plan "huge".*x1-s100-p2-r4/],
-  ['a plan that is not offered', 'x3-s500-p4-r16', /not available yet/],
   ['the shared plan, which the data does not fit in either', 'dev', /plan "dev" has 1\.00 GiB.*x1-s100-p2-r4/],
   [
     'a plan that the data does not fit in',

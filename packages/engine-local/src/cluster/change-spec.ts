@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ClusterSpec, EngineError } from '@borealis/engine';
+import type { ChangeRecord } from './record.js';
 import type { ClusterState } from './state.js';
 
 /**
@@ -14,7 +15,9 @@ export async function changeSpec(state: ClusterState, asked: ClusterSpec): Promi
     const next = { ...asked, origin: spec.origin };
     refuseOtherKind(spec, next);
     if (isDeepStrictEqual(plain(spec), plain(next))) return { changeFailure: null };
-    return { spec: plain(next), change: change ?? { from: spec }, changeFailure: null };
+    const from = change?.from ?? spec;
+    const largest = largestOf([from, spec, next, ...(change?.largest ? [change.largest] : [])]);
+    return { spec: plain(next), change: { from, largest, stage: 'primary' }, changeFailure: null };
   });
   state.trouble = null;
   state.wake();
@@ -23,7 +26,7 @@ export async function changeSpec(state: ClusterState, asked: ClusterSpec): Promi
 /** True when that is why PostgreSQL did not start: the cluster is then to run by its former specification again. */
 export async function takeBackChange({ journal, context }: ClusterState, error: unknown): Promise<boolean> {
   const { id, change, spec } = journal.record;
-  if (!change || isDeepStrictEqual(spec, change.from)) return false;
+  if (change?.stage !== 'primary' || isDeepStrictEqual(spec, change.from)) return false;
   const reason = error instanceof Error ? error.message : String(error);
   context.log.error(
     { cluster: id, err: error },
@@ -44,6 +47,13 @@ function refuseOtherKind(from: ClusterSpec, to: ClusterSpec): void {
       'unsupported',
       'A cluster cannot become one of another tenancy; its data can be copied to one.',
     );
+}
+
+function largestOf(sizes: readonly Pick<ClusterSpec, 'vcpu' | 'memoryGiB'>[]): ChangeRecord['largest'] {
+  return {
+    vcpu: Math.max(...sizes.map(({ vcpu }) => vcpu)),
+    memoryGiB: Math.max(...sizes.map(({ memoryGiB }) => memoryGiB)),
+  };
 }
 
 /** Without the keys that have no value, as it is after a trip through the journal. */

@@ -109,6 +109,7 @@ export class ClusterReconciler {
       outcome: null,
       replacement: null,
       held: false,
+      sizes: new Map(),
       configuring: new Mutex(),
       gateway: null,
       draining: [],

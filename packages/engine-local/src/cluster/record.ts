@@ -39,7 +39,12 @@ export type RebuildRecord = z.infer<typeof rebuildRecord>;
 const changeRecord = z.object({
   /** What it ran by when the first of the changes was asked for that are not through. */
   from: clusterSpec,
+  /** The most that a server of the cluster has, or may have by now. Null in records of versions that left standbys as they were. */
+  largest: z.object({ vcpu: z.number(), memoryGiB: z.number() }).nullable().default(null),
+  /** `primary`: it may not run by the new one yet. `standbys`: it does, and they may not. */
+  stage: z.enum(['primary', 'standbys']).default('primary'),
 });
+export type ChangeRecord = z.infer<typeof changeRecord>;
 
 /**
  * `stale`: its data is of no use and is to be made anew. `following`: it may lack what was acknowledged. `required`: commits wait for it, and

@@ -38,8 +38,14 @@ export function serverSpec(state: ClusterState): ServerSpec {
   };
 }
 
-/** What all nodes of a cluster are run with, each at its own place. */
-export function nodeSpec(state: ClusterState, paths: ClusterPaths): ServerSpec {
+type ServerSize = Parameters<typeof settingsFor>[0];
+
+/** What all nodes of a cluster are run with, each at its own place and `size`. */
+export function nodeSpec(
+  state: ClusterState,
+  paths: ClusterPaths,
+  size: ServerSize = state.journal.record.spec,
+): ServerSpec {
   if (!state.release) throw new Error('BUG: the release is not known yet');
   const { record } = state.journal;
   return {
@@ -51,7 +57,7 @@ export function nodeSpec(state: ClusterState, paths: ClusterPaths): ServerSpec {
     os: state.users?.postgres ?? null,
     logFile: paths.postgresLog,
     settings: {
-      ...settingsFor(record.spec),
+      ...settingsFor(size),
       ...(isShared(state) ? sharedServerSettings(tenantBounds(state)) : {}),
       ...(hasStore(state) ? { archive_timeout: `${FINISH_SECONDS}s` } : {}),
     },

@@ -61,6 +61,8 @@ export interface ClusterState {
   replacement: Replacement | null;
   /** True while the gateway holds all sessions for a planned one. */
   held: boolean;
+  /** By node: which settings a standby runs by, as far as this keeper has seen. */
+  readonly sizes: Map<number, string>;
   /** Writing of the servers' files, one at a time. */
   readonly configuring: Mutex;
   /** The gateway that accepts connections. */

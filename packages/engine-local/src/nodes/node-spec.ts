@@ -11,12 +11,16 @@ export function pathsOf({ journal }: ClusterState, node: number): ClusterPaths {
   return ofNode(journal.paths, node);
 }
 
-/** How a standby of the cluster's present primary is run. */
+/**
+ * How a standby of the cluster's present primary is run. While the primary may still have another size, or be given it, a standby has the
+ * largest of them: with less than its primary it could not go on.
+ */
 export function standbySpec(state: ClusterState, node: number): ServerSpec & Required<Pick<ServerSpec, 'follows'>> {
+  const { change, spec } = state.journal.record;
   const paths = pathsOf(state, node);
   const primary = serverSpec(state);
   return {
-    ...nodeSpec(state, paths),
+    ...nodeSpec(state, paths, change?.stage === 'primary' ? (change.largest ?? spec) : spec),
     follows: {
       socketDirectory: primary.socketDirectory,
       port: primary.port,

@@ -9,7 +9,7 @@ import type { Step } from '../cluster/step.js';
 import { toEngineError } from '../errors.js';
 import { resumeSessions } from '../gateway/control-client.js';
 import { nodesWith } from './roles.js';
-import { makePrimary } from './take-over.js';
+import { findHeir, makePrimary } from './take-over.js';
 
 /** So long a planned replacement waits for transactions to end before it leaves everything as it is. */
 const REST_SECONDS = 10;
@@ -77,9 +77,9 @@ async function switchOver(state: ClusterState): Promise<void> {
   // What is written now the new primary need not write when it begins.
   await writeAhead(serverSpec(state));
   if (state.gateway) await hold(state);
-  const [heir] = nodesWith(state.journal.record, 'eligible');
   try {
-    if (heir === undefined) throw new EngineError('not_ready', 'The standby that was to take over was lost.');
+    const heir = await findHeir(state);
+    if (heir === null) throw new EngineError('not_ready', 'The standby that was to take over was lost.');
     state.failoverAt = Date.now();
     await makePrimary(state, heir, 'The primary is replaced as planned.');
   } catch (error) {

@@ -10,7 +10,7 @@ import type { StandbyRecord } from '../cluster/record.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { goOnWithout, makeEligible } from './protection.js';
-import { isReplicated, nodeName } from './roles.js';
+import { isReplicated, nodeName, nodesWith } from './roles.js';
 import { LogSamples } from './samples.js';
 import { giveUp } from './standby-watch.js';
 
@@ -21,6 +21,9 @@ const ANSWER_MS = 5000;
 /** A required standby that is not fed for so long, or has written nothing for so long of what commits wait for, is lost. */
 const LOST_MS = 1000;
 const STUCK_MS = 5000;
+/** The same where another standby has everything, so that nothing is lost by going on without this one. */
+const SPARE_LOST_MS = 300;
+const SPARE_STUCK_MS = 2000;
 /** One that follows and is fed by nobody for so long, with the primary there, cannot go on. */
 const CANNOT_MS = 60_000;
 /** Reads go to a standby whose data is at most so old, from the moment on when it was close behind. */
@@ -135,8 +138,10 @@ class ReplicationWatch {
     const missing = now - seen.streamingAt;
     if (role === 'required' || role === 'eligible') {
       const stuck = found ? now - seen.progressAt : 0;
-      if (missing > LOST_MS) await goOnWithout(this.state, node, `The standby ${nodeName(node)} is gone.`);
-      else if (stuck > STUCK_MS)
+      const isSpare = nodesWith(this.state.journal.record, 'eligible').some((other) => other !== node);
+      if (missing > (isSpare ? SPARE_LOST_MS : LOST_MS))
+        await goOnWithout(this.state, node, `The standby ${nodeName(node)} is gone.`);
+      else if (stuck > (isSpare ? SPARE_STUCK_MS : STUCK_MS))
         await goOnWithout(this.state, node, `The standby ${nodeName(node)} writes nothing any more.`);
       else if (role === 'required') this.#makeEligible(node);
     } else if (role === 'following') {

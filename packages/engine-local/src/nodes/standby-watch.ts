@@ -27,6 +27,7 @@ import { toEngineError } from '../errors.js';
 import { ensureNodeDirectories } from './directories.js';
 import { applyRequirement, configureStandby, pathsOf, replicationPassword, standbySpec } from './node-spec.js';
 import { MOST_NODES, nodeName, plannedStandbys, REPLICATION_ROLE, roleOf, withRole } from './roles.js';
+import { endOtherSize, noteSize, standAside } from './sizes.js';
 
 const LOOK_MS = 1000;
 /** So often in a row a standby may fail to start before its data is made anew. */
@@ -164,18 +165,24 @@ class StandbyWatch {
     const changed = await configureStandby(state, node);
     if (roleOf(state.journal.record, node) === null) return;
     await this.#endOtherRelease(node, spec);
+    if (await findServer(spec)) {
+      // One that an earlier keeper configured and could not reload runs by older files, too.
+      if (changed || !this.#loaded.has(node)) await reload(spec);
+      if (state.promoted && state.server && !state.journal.record.failover) await endOtherSize(state, node, spec);
+    }
     if (!(await findServer(spec))) await this.#start(node, spec);
-    // One that an earlier keeper configured and could not reload runs by older files, too.
-    else if (changed || !this.#loaded.has(node)) await reload(spec);
     this.#loaded.add(node);
   }
 
-  /** Another release follows the primary that runs by it; until the next look the standby is down. */
+  /** Another release follows the primary that runs by it. */
   async #endOtherRelease(node: number, spec: ServerSpec): Promise<void> {
     const { version } = spec.release;
     if (this.state.journal.record.next || !this.state.server || this.#releases.get(node) === version) return;
     const running = await findServer(spec);
-    if (running && (await runningVersion(spec)) !== version) await stopServer(running, { mode: 'fast', seconds: 60 });
+    if (running && (await runningVersion(spec)) !== version) {
+      await standAside(this.state, node);
+      await stopServer(running, { mode: 'fast', seconds: 60 });
+    }
     this.#releases.set(node, version);
   }
 
@@ -185,6 +192,7 @@ class StandbyWatch {
     try {
       await startServer(spec, { seconds: START_SECONDS });
       this.#failedStarts.delete(node);
+      noteSize(state, node);
     } catch (error) {
       const failed = (this.#failedStarts.get(node) ?? 0) + 1;
       this.#failedStarts.set(node, failed);

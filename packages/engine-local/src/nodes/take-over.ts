@@ -1,4 +1,13 @@
-import { connect, fenceServer, findServer, isInRecovery, promote, proveWritable } from '@borealis/postgres';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  connect,
+  fenceServer,
+  findServer,
+  isInRecovery,
+  promote,
+  proveWritable,
+  receivedUpTo,
+} from '@borealis/postgres';
 import { moveGateway } from '../cluster/gateway-steps.js';
 import type { ClusterRecord } from '../cluster/record.js';
 import { findRunningServer } from '../cluster/running.js';
@@ -12,6 +21,8 @@ import { pathsOf } from './node-spec.js';
 import { isReplicated, nodeName, nodesWith, roleOf } from './roles.js';
 
 const PROMOTE_SECONDS = 60;
+/** A standby that does not answer for so long does not take over. */
+const ANSWER_MS = 10_000;
 
 /**
  * When the primary is gone and a standby that has everything runs, that one becomes the primary in the record, before anything else. A primary
@@ -24,7 +35,8 @@ export const takeOver: Step = {
     state.server !== null || state.mayStartPrimary || nodesWith(state.journal.record, 'eligible').length === 0,
   async run(state) {
     const { record } = state.journal;
-    const heir = comesBack(record) || (await findRunningServer(state.journal)) ? null : await findHeir(state);
+    const isHere = comesBack(record) || (await findRunningServer(state.journal));
+    const heir = isHere ? null : await findHeir(state);
     if (heir === null) state.mayStartPrimary = true;
     else await makePrimary(state, heir, `The primary, ${nodeName(record.primary)}, is gone.`);
   },
@@ -35,17 +47,32 @@ function comesBack({ rebuild, next }: ClusterRecord): boolean {
   return rebuild !== null || next?.stage === 'switching' || next?.stage === 'reverting';
 }
 
-/** A standby that may be promoted, runs and answers; null when there is none. */
+/**
+ * A standby that may be promoted, runs and answers; null when there is none. Every one that may has all that was acknowledged; the one that
+ * has most of the rest is taken, so that the others can follow it.
+ */
 export async function findHeir(state: ClusterState): Promise<number | null> {
-  for (const node of nodesWith(state.journal.record, 'eligible')) {
-    const spec = nodeSpec(state, pathsOf(state, node));
-    if (!(await findServer(spec))) continue;
-    const client = await connect(spec).catch(() => null);
-    const answers = await client?.query('select 1').catch(() => null);
-    await client?.end().catch(() => undefined);
-    if (answers) return node;
+  const asked = nodesWith(state.journal.record, 'eligible').map(async (node) => ({
+    node,
+    position: await Promise.race([positionOf(state, node), sleep(ANSWER_MS, null, { ref: false })]),
+  }));
+  const answers = (await Promise.all(asked)).filter(({ position }) => position !== null);
+  return answers.sort((a, b) => b.position! - a.position!)[0]?.node ?? null;
+}
+
+/** How far a standby's log is; null when it does not run or answer. */
+async function positionOf(state: ClusterState, node: number): Promise<number | null> {
+  const spec = nodeSpec(state, pathsOf(state, node));
+  if (!(await findServer(spec))) return null;
+  const client = await connect(spec).catch(() => null);
+  try {
+    return client && (await receivedUpTo(client));
+  } catch {
+    return null;
+  } finally {
+    // Not waited for: it may hang by now.
+    void client?.end().catch(() => undefined);
   }
-  return null;
 }
 
 /**
@@ -64,6 +91,8 @@ export async function makePrimary(state: ClusterState, node: number, reason: str
       primary: node,
       generation: record.generation + 1,
       reads: null,
+      // This one may run by another size.
+      change: record.change && { ...record.change, stage: 'primary' as const },
       failover: { reason, begunAt: new Date().toISOString() },
       standbys: [
         { node: record.primary, role: 'stale' as const },

@@ -37,6 +37,15 @@ export async function readReplication(client: pg.Client): Promise<ReplicationSta
   return { flushed: Number(rows[0]!.own), standbys };
 }
 
+/** How far a standby's log is on its disk, in bytes since the beginning. */
+export async function receivedUpTo(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ at: string }>(
+    `select pg_wal_lsn_diff(greatest(coalesce(pg_last_wal_receive_lsn(), '0/0'),
+       coalesce(pg_last_wal_replay_lsn(), '0/0')), '0/0')::text as at`,
+  );
+  return Number(rows[0]!.at);
+}
+
 /**
  * The position from which on every commit waits for the standbys that the server's files name, once it has taken them over with `reload`:
  * whatever was acknowledged without waiting for them lies before it.

@@ -48,13 +48,10 @@ export function checkRequest(
   };
 }
 
-/** The plan of that name; throws `unknownPlan` or `planRefused`, which name those that can be had. */
+/** The plan of that name; throws `unknownPlan`, which names those that can be had. */
 export function checkPlan(name: string): Plan {
-  const offered = PLANS.filter((plan) => plan.offered).map((plan) => plan.name);
-  const supported = offered.join(', ');
   const plan = findPlan(name);
-  if (!plan) throw new AppError('unknownPlan', { plan: name, supported });
-  if (!plan.offered) throw new AppError('planRefused', { refusal: plan.refusal ?? '', supported });
+  if (!plan) throw new AppError('unknownPlan', { plan: name, supported: PLANS.map((one) => one.name).join(', ') });
   return plan;
 }
 

@@ -30,7 +30,7 @@ export class PlanRequests {
 
   /**
    * Begins the change, unless the add-on has that plan or is on its way to it; the answer is for people. Throws `gone`, `unknownPlan`,
-   * `planRefused`, `planBusy`, `planSmall` with the figures, and as `assertChangeable`; nothing is changed then.
+   * `planBusy`, `planSmall` with the figures, and as `assertChangeable`; nothing is changed then.
    */
   async change(id: string, name: string): Promise<{ message: string }> {
     const known = present(await findAddon(this.parts.db, id));
@@ -86,6 +86,6 @@ function assertNotUpgrading({ status }: Addon): void {
 }
 
 function offered(isPossible: (plan: Plan) => boolean): string {
-  const found = PLANS.filter((plan) => plan.offered && isPossible(plan));
+  const found = PLANS.filter(isPossible);
   return found.map(({ name }) => name).join(', ');
 }

@@ -94,7 +94,7 @@ function grantOf(row: { addon_id: string | null; backup: string | null; asked_by
 
 /** The plans whose add-ons can be copied, and become copies. */
 export function copiedPlans() {
-  return PLANS.filter((plan) => plan.offered && plan.tenancy === 'isolated');
+  return PLANS.filter((plan) => plan.tenancy === 'isolated');
 }
 
 function assertCopied({ plan }: Addon): void {
