@@ -118,6 +118,7 @@ const commands = {
   check: () => node('scripts/check.mjs', []),
   fuzz: (args) => node('scripts/fuzz.mjs', args),
   bench: (args) => node('scripts/bench.mjs', args),
+  soak: (args) => node('scripts/soak.mjs', args),
 };
 
 const [command, ...args] = process.argv.slice(2);
