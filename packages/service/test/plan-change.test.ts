@@ -187,6 +187,9 @@ test('an engine or a platform that is out is asked again, and the add-on is serv
     await harness.pool.query('update plan_change set due_at = now()');
   }
   expect(await service.strands.step(id)).toMatchObject({ label: 'announcePlan', next: 'serve' });
+  // Until it comes through, the app may not know where its database is.
+  const { rows } = await harness.pool.query(`select due_at <= now() + interval '10 seconds' as soon from plan_change`);
+  expect(rows).toEqual([{ soon: true }]);
   platform.outage = null;
   expect(await info()).toMatchObject({ planName: LARGE, status: 'available' });
   platform.addons.get(id)!.config = {};

@@ -12,9 +12,10 @@ import { isCrossing } from './crossing.js';
 import { endMaintenance, giveUpChange } from './ending.js';
 import { endPlanChange, findPlanChange, type PlanChange, planChangeAge, setPlanChange } from './plan-store.js';
 
-/** After an engine that does not answer, and a platform that did not take the config vars. Meanwhile the add-on is served. */
+/** After an engine that does not answer. Meanwhile the add-on is served. */
 const ENGINE_AGAIN_SECONDS = 5;
-const PLATFORM_AGAIN_SECONDS = 60;
+/** After config vars that could not be set: until they are, an app whose database has another address does not find it. */
+const LEAST_ANNOUNCE_AGAIN_SECONDS = 1;
 
 /** Asks the engine for the cluster of the wanted plan, then looks how far it is; every time between the two the add-on is served. */
 export async function changePlan(work: AddonWork, id: string) {
@@ -64,7 +65,7 @@ async function complete(client: ClientBase, change: PlanChange): Promise<void> {
   await recordEvent(db.sql, { addonId: addon.id, type: 'plan-change-completed', attributes });
 }
 
-/** Brings the app's config vars up to date; one that is as it was makes no release. Whatever fails is tried again later. */
+/** Brings the app's config vars up to date; one that is as it was makes no release. Whatever fails is tried again soon. */
 export async function announcePlan(work: AddonWork, id: string) {
   const addon = await ownAddon(work, id);
   const change = await findPlanChange(work.db, id);
@@ -80,6 +81,7 @@ export async function announcePlan(work: AddonWork, id: string) {
     return keep((db) => endPlanChange(db, change));
   } catch (error) {
     work.log.warn({ addon: id, err: error }, 'the config vars of a new plan could not be set yet');
-    return keep((db) => setPlanChange(db, change, { dueIn: PLATFORM_AGAIN_SECONDS }));
+    const dueIn = Math.max(await pause(work, id), LEAST_ANNOUNCE_AGAIN_SECONDS);
+    return keep((db) => setPlanChange(db, change, { dueIn }));
   }
 }
