@@ -12,9 +12,11 @@ import { findChange } from './find-change.js';
 import { importBackup } from './import-backup.js';
 import { PROJECT } from './local-settings.js';
 import { formatMails, receivedMails } from './mail.js';
+import { maintenanceWindowCommand } from './maintenance-window.js';
 import { OperatorClient } from './operator-client.js';
 import { PlatformClient } from './platform-client.js';
 import { poolCommand } from './pool-command.js';
+import { releasesCommand } from './releases-command.js';
 import { ensureCredentials } from './secrets.js';
 import { up } from './up.js';
 import { upgradeGatewayCommand } from './upgrade-gateway.js';
@@ -35,6 +37,10 @@ Usage
                                        put another minor release of PostgreSQL in place, newer or older, tried on a copy of the data first;
                                        queries wait for a moment, sessions live on; transactions still open after --wait are closed;
                                        --force: without the trial
+  borealis releases [--json]           show which minor releases of PostgreSQL there are, run, and are planned, and which are refused, and why
+  borealis releases allow VERSION      forget why that one is refused: it is tried again where it is due
+  borealis maintenance-window ADDON [--hour H [--day D] | --usual] [--json]
+                                       show or choose when new minor releases come to the add-on, in UTC; D: monday to sunday, or any
   borealis drill failover ADDON [--planned] [--json]
                                        kill the add-on's primary server and see a standby take over; --planned: let sessions rest
                                        meanwhile instead
@@ -142,6 +148,8 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   dyno: runDynoCommand,
   rotate: runRotate,
   'upgrade-minor': async (args) => upgradeMinor(runningService, args),
+  releases: async (args) => releasesCommand(await runningService(), args),
+  'maintenance-window': async (args) => maintenanceWindowCommand(runningService, args),
   'upgrade-gateway': async (args) => upgradeGatewayCommand(await runningService(), args),
   'find-change': async (args) => findChange(runningService, args),
   drill: async (args) => drill(runningService, args),

@@ -92,6 +92,19 @@ export const SETTINGS = {
       .default('1-5'),
     shownDefault: '`1-5`',
   },
+  BOREALIS_MINOR_UPGRADES: {
+    doc: 'Whether new minor releases of PostgreSQL are put in place by themselves, each tried on a copy of the data first: `auto`, or `off` for only by `borealis upgrade-minor`.',
+    schema: z.enum(['auto', 'off'], 'must be auto or off').default('auto'),
+    shownDefault: '`auto`',
+  },
+  BOREALIS_MAINTENANCE_HOURS: {
+    doc: 'The hours of the night, in UTC, over which that is spread where an add-on has no `borealis maintenance-window`: from when to when, as 22-4.',
+    schema: z
+      .string()
+      .regex(/^([01]?\d|2[0-3])-([01]?\d|2[0-4])$/, 'must be two hours of the day like 1-5 or 22-4')
+      .default('1-5'),
+    shownDefault: '`1-5`',
+  },
   BOREALIS_MASTER_KEY: {
     doc: 'The key that encrypts every stored secret: 32 bytes in base64. Without it a 0600 file in the home is made and used.',
     schema: z
@@ -157,6 +170,8 @@ export interface Config {
   rotation: { every: number; overlap: number; longest: number };
   /** The hour of the day, in UTC, from when on nightly backups are made, and over how many hours. */
   backupNight: { begin: number; hours: number };
+  /** The same for new minor releases of PostgreSQL; not `automatic`: nothing is put in place by itself. */
+  maintenance: { automatic: boolean; night: { begin: number; hours: number } };
 }
 
 /** A setting that cannot be used; the message names it and what is allowed. */
@@ -195,7 +210,11 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     mailPort: read('BOREALIS_MAIL_PORT', env),
     ownerEmail: read('BOREALIS_OWNER_EMAIL', env),
     rotation: readRotation(env),
-    backupNight: readNight(env),
+    backupNight: readNight(read('BOREALIS_BACKUP_HOURS', env)),
+    maintenance: {
+      automatic: read('BOREALIS_MINOR_UPGRADES', env) === 'auto',
+      night: readNight(read('BOREALIS_MAINTENANCE_HOURS', env)),
+    },
   };
 }
 
@@ -223,8 +242,8 @@ function readRotation(env: NodeJS.ProcessEnv): Config['rotation'] {
   return { every, overlap: overlap * 3600, longest: longest * 3600 };
 }
 
-function readNight(env: NodeJS.ProcessEnv): Config['backupNight'] {
-  const [begin = 0, end = 0] = read('BOREALIS_BACKUP_HOURS', env).split('-').map(Number);
+function readNight(hours: string): Config['backupNight'] {
+  const [begin = 0, end = 0] = hours.split('-').map(Number);
   return { begin, hours: (end - begin + 24) % 24 || 24 };
 }
 

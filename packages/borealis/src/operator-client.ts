@@ -5,9 +5,14 @@ import {
   changeSearch,
   type EventType,
   formatEvent,
+  type MaintenanceWindow,
+  type MaintenanceWindowAnswer,
   type MinorUpgrade,
   type MinorUpgradeRequest,
+  maintenanceWindowAnswer,
   minorUpgrade,
+  type ReleaseOverview,
+  releaseOverview,
   restoreToken,
 } from '@borealis/contract';
 import { z } from 'zod';
@@ -105,6 +110,25 @@ export class OperatorClient {
     return minorUpgrade.parse(await this.#post(`/operator/addons/${addonId}/minor-upgrade`, wanted));
   }
 
+  /** What releases there are, and what runs where. Throws when the service does not answer. */
+  async releases(): Promise<ReleaseOverview> {
+    return releaseOverview.parse(await this.#get('/operator/releases'));
+  }
+
+  /** Forgets why a release is refused; throws a `Failure` with the service's reason. */
+  async allowRelease(version: string): Promise<void> {
+    await this.#post(`/operator/releases/${encodeURIComponent(version)}/allow`);
+  }
+
+  /** When an add-on gets new minor releases, after it was chosen anew (null: the usual). Throws a `Failure` with the service's reason. */
+  async maintenanceWindow(addonId: string, wanted?: MaintenanceWindow | null): Promise<MaintenanceWindowAnswer> {
+    const path = `/operator/addons/${addonId}/maintenance-window`;
+    if (wanted === undefined) return maintenanceWindowAnswer.parse(await this.#get(path));
+    return maintenanceWindowAnswer.parse(
+      await this.#send(wanted === null ? 'DELETE' : 'PUT', path, wanted ?? undefined),
+    );
+  }
+
   /** Has a standby take the primary's place, and waits; throws a `Failure` with the service's reason. */
   async failOver(addonId: string, how: 'planned' | 'crash'): Promise<z.infer<typeof failoverOutcome>> {
     return failoverOutcome.parse(await this.#post(`/operator/addons/${addonId}/failover`, { how }));
@@ -142,9 +166,13 @@ export class OperatorClient {
     return (await this.find(nameOrId)).id;
   }
 
-  async #post(path: string, body?: object): Promise<unknown> {
+  #post(path: string, body?: object): Promise<unknown> {
+    return this.#send('POST', path, body);
+  }
+
+  async #send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<unknown> {
     const response = await fetch(`${this.#url}${path}`, {
-      method: 'POST',
+      method,
       headers: {
         authorization: `Bearer ${this.#token}`,
         ...(body && { 'content-type': 'application/json' }),

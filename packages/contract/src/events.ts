@@ -30,6 +30,7 @@ export const EVENT_TYPES = [
   'db-backup-completed',
   'db-backup-failed',
   'plan-change-failed',
+  'db-minor-upgrade-planned',
   'db-minor-upgrade-started',
   'db-minor-upgrade-completed',
   'db-minor-upgrade-failed',

@@ -12,6 +12,7 @@ export * from './partner-api.js';
 export * from './pg-version-upgrades.js';
 export * from './plans.js';
 export * from './platform-api.js';
+export * from './releases.js';
 export * from './scram-verifier.js';
 export * from './secret.js';
 export * from './upgrades.js';

@@ -250,6 +250,11 @@ export const ERRORS = {
       'The disk of the service is nearly full, so there is no clean-up window now. The database can be written to again by ' +
       'itself when the disk has room.',
   },
+  sharedWindow: {
+    status: 422,
+    sentence: (d) =>
+      `An add-on of the plan "${d.plan}" shares its cluster with others, so its window cannot be chosen. Those of plans with a cluster of their own can.`,
+  },
   minorRefused: { status: 422, sentence: (d) => d.problem! },
   minorConflict: { status: 409, sentence: (d) => d.problem! },
   minorNotNow: { status: 503, sentence: (d) => d.problem! },

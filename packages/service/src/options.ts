@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { BackupPolicy } from './backups/backup-policy.js';
 import type { RotationTimes } from './rotation/rotation-store.js';
 import type { StoragePolicy } from './storage/storage-policy.js';
+import type { MaintenancePolicy } from './upgrades/maintenance-window.js';
 
 /** What the service knows of itself and of the platform. */
 export interface ServiceConfig {
@@ -30,6 +31,8 @@ export interface ServiceConfig {
   storage?: Partial<StoragePolicy>;
   /** When backups are made and proven, and how long they are kept; the defaults when not given. */
   backups?: Partial<BackupPolicy>;
+  /** When new minor releases of PostgreSQL are put in place, and whether by themselves; the defaults when not given. */
+  maintenance?: Partial<MaintenancePolicy>;
   /** Regions that are accepted, without the provider's prefix; all that the platform has when not given. */
   regions?: readonly string[];
   /** Where e-mails go out: `smtp://` or `smtps://`, with user and password in it. Nobody gets any without it. */

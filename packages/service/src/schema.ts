@@ -27,6 +27,8 @@ export interface Database {
   backup: BackupTable;
   plan_change: PlanChangeTable;
   major_upgrade: MajorUpgradeTable;
+  maintenance_window: MaintenanceWindowTable;
+  minor_rollout: MinorRolloutTable;
 }
 
 export type Access = 'ro' | 'rw';
@@ -269,4 +271,21 @@ export interface BackupTable {
   tries: Generated<number>;
   error: string | null;
   created_at: Generated<Date>;
+}
+
+interface MaintenanceWindowTable {
+  addon_id: string;
+  day: number | null;
+  hour: number;
+}
+
+export interface MinorRolloutTable {
+  cluster_id: string;
+  version: string;
+  state: 'planned' | 'running' | 'done' | 'failed' | 'held';
+  request: Generated<string>;
+  due_at: Generated<Date>;
+  tries: Generated<number>;
+  error: string | null;
+  noticed_at: Generated<Date>;
 }

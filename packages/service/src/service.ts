@@ -39,7 +39,11 @@ import { STORAGE_POLICY } from './storage/storage-policy.js';
 import { StorageWatch } from './storage/storage-watch.js';
 import { majorUpgradeStrand } from './upgrades/major-upgrade.strand.js';
 import { MajorUpgrades } from './upgrades/major-upgrades.js';
+import { MAINTENANCE_POLICY } from './upgrades/maintenance-window.js';
+import { MaintenanceWindows } from './upgrades/maintenance-windows.js';
 import { MinorUpgrades } from './upgrades/minor-upgrades.js';
+import { ReleasesOverview } from './upgrades/releases-overview.js';
+import { RolloutWatch } from './upgrades/rollout-watch.js';
 import { checkMasterKey, Vault } from './vault.js';
 
 /** The control plane of one installation. */
@@ -111,6 +115,7 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const rotations = new RotationRequests(db, () => strands);
   const limits = new StorageLimits(db, () => strands, storagePolicy);
   const backups = new BackupWatch({ db, engine, policy: { ...BACKUP_POLICY, ...config.backups }, log });
+  const maintenance = { ...MAINTENANCE_POLICY, ...config.maintenance };
   const requested = new BackupRequests(db, () => backups.wake());
   await app.register(
     partnerApi(requests, new PlanRequests({ db, engine, strands, policy: storagePolicy, log }), config),
@@ -141,6 +146,8 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
         metrics,
         changes: new ChangeFinder(db, engine),
         upgrades: new MinorUpgrades(db, engine),
+        releases: new ReleasesOverview(db, engine, maintenance),
+        windows: new MaintenanceWindows(db, maintenance),
         drill: new FailoverDrill(db, engine),
       }),
     );
@@ -150,7 +157,8 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
   const postman = config.smtpUrl ? new Postman(config.smtpUrl, config.mailFrom ?? MAIL_FROM) : null;
   const mails = new MailDelivery({ db, grants, platform, postman, log });
   const storage = new StorageWatch({ db, engine, limits, log });
-  return running({ options, db, app, strands, metrics, events, delivery, mails, storage, backups, address });
+  const rollouts = new RolloutWatch({ db, engine, policy: maintenance, log });
+  return running({ options, db, app, strands, metrics, events, delivery, mails, storage, backups, rollouts, address });
 }
 
 const MAIL_FROM = 'Borealis Isolated Postgres <borealis@localhost>';
@@ -191,6 +199,7 @@ interface Running {
   mails: MailDelivery;
   storage: StorageWatch;
   backups: BackupWatch;
+  rollouts: RolloutWatch;
   address: Address;
 }
 
@@ -200,7 +209,7 @@ const MAIL_PAUSE_MS = 2_000;
 const CLOSE_GRACE_MS = 2_000;
 
 function running(parts: Running): Service {
-  const { options, db, app, strands, metrics, events, delivery, mails, storage, backups, address } = parts;
+  const { options, db, app, strands, metrics, events, delivery, mails, storage, backups, rollouts, address } = parts;
   const { engine, config, log } = options;
   let loops: Loop[] = [];
   const startLoops = () => {
@@ -223,7 +232,8 @@ function running(parts: Running): Service {
     const watching = startLoop('watching the storage', log, () => storage.turn());
     const backingUp = startLoop('making backups', log, (stopping) => backups.turn(stopping));
     backups.onWake = () => backingUp.wake();
-    loops = [deliveries, taking, sending, watching, backingUp];
+    const upgrading = startLoop('rolling minor releases out', log, (stopping) => rollouts.turn(stopping));
+    loops = [deliveries, taking, sending, watching, backingUp, upgrading];
   };
   let stopped: Promise<void> | undefined;
   const stop = async () => {

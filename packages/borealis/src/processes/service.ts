@@ -19,6 +19,7 @@ await runProcess(async () => {
   // Tests make it small: nobody fills ten gibibytes for one.
   const storage = process.env.BOREALIS_STORAGE_POLICY;
   const backups = process.env.BOREALIS_BACKUP_POLICY;
+  const maintenance = process.env.BOREALIS_MAINTENANCE_POLICY;
   const service = await createService({
     database: { ...database, password: database.password.reveal(), max: POOL_SIZE },
     engine: createEngineClient(socket),
@@ -38,6 +39,7 @@ await runProcess(async () => {
       smtpUrl: new Secret(config.smtpUrl ?? `smtp://127.0.0.1:${config.mailPort}`),
       mailFrom: config.mailFrom,
       backups: { night: config.backupNight, ...(backups ? JSON.parse(backups) : {}) },
+      maintenance: { ...config.maintenance, ...(maintenance ? JSON.parse(maintenance) : {}) },
       ...(storage ? { storage: JSON.parse(storage) } : {}),
       operatorToken: new Secret(credentials.operatorToken),
     },

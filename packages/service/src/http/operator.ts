@@ -14,13 +14,16 @@ import type { ChangeFinder } from '../restore/change-finder.js';
 import { findBackup, STORED_BACKUP } from '../restore/find-backup.js';
 import { issueImportToken } from '../restore/restore-tokens.js';
 import type { RotationRequests } from '../rotation/requests.js';
+import type { MaintenanceWindows } from '../upgrades/maintenance-windows.js';
 import type { MinorUpgrades } from '../upgrades/minor-upgrades.js';
+import type { ReleasesOverview } from '../upgrades/releases-overview.js';
 import { bearerToken, sameSecret } from './authorization.js';
 import { operatorBackupRoutes } from './backup-routes.js';
 import { changeRoutes } from './change-routes.js';
 import { drillRoutes } from './drill-routes.js';
 import { errorHandler } from './error-handler.js';
 import { gatewayRoutes } from './gateway-routes.js';
+import { releaseRoutes } from './release-routes.js';
 import { upgradeRoutes } from './upgrade-routes.js';
 
 const addon = z.object({
@@ -73,6 +76,8 @@ interface Parts {
   metrics: Metrics;
   changes: ChangeFinder;
   upgrades: MinorUpgrades;
+  releases: ReleasesOverview;
+  windows: MaintenanceWindows;
   drill: FailoverDrill;
 }
 
@@ -139,6 +144,7 @@ export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
     );
     await app.register(changeRoutes(changes));
     await app.register(upgradeRoutes(upgrades));
+    await app.register(releaseRoutes(parts.releases, parts.windows));
     await app.register(drillRoutes(drill));
     await app.register(gatewayRoutes(db, engine));
     app.get('/metrics', { schema: { tags, response: { 200: z.string(), ...refusals } } }, async (_request, reply) =>

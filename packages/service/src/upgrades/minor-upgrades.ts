@@ -1,9 +1,10 @@
 import type { MinorUpgrade, MinorUpgradeRequest } from '@borealis/contract';
 import { type Engine, EngineError } from '@borealis/engine';
-import { findAddon } from '../addons/addon-store.js';
+import { type Addon, findAddon } from '../addons/addon-store.js';
 import { assertProvisioned } from '../addons/readiness.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
+import { noteRelease } from './rollout-store.js';
 
 /** Other minor releases of PostgreSQL for the clusters of add-ons, for the operator. */
 export class MinorUpgrades {
@@ -20,9 +21,21 @@ export class MinorUpgrades {
     const addon = await findAddon(this.db, addonId);
     if (!addon || addon.destroy_requested_at) throw new AppError('noAddon');
     assertProvisioned(addon);
-    return this.engine.upgradeMinor(addon.cluster_id, wanted).catch((error: unknown) => {
+    try {
+      const answer = await this.engine.upgradeMinor(addon.cluster_id, wanted);
+      if (answer.state === 'done') await this.#keep(addon, answer.to);
+      return answer;
+    } catch (error) {
       throw error instanceof EngineError ? refusal(error) : error;
-    });
+    }
+  }
+
+  /** What the operator has put in place stays there until there is a release that is newer than all of today. */
+  async #keep({ cluster_id, postgres_major }: Addon, version: string): Promise<void> {
+    const newest = (await this.engine.releases()).find(({ major }) => major === postgres_major)?.version;
+    if (!newest) return;
+    const state = version === newest ? 'done' : 'held';
+    await noteRelease(this.db, { cluster_id, version: newest, state, due_at: new Date() });
   }
 }
 
