@@ -85,6 +85,7 @@ describe.each([
     await client.query(`PREPARE by_sql (int) AS SELECT $1 * 2 FROM people WHERE mood = 'high'`);
     await client.query(`SET work_mem = '7MB'; SET app.tenant = 'seven'; SET ROLE clerk; LISTEN news`);
     await one(client, 'SELECT pg_advisory_lock(7)');
+    await client.query('DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT id FROM people; FETCH 1 FROM c');
     const heard: unknown[] = [];
     client.on('notification', ({ payload }) => heard.push(payload));
     expect(await cutOver()).toEqual({ kept: 1, closed: {}, held: 1, closedAtHold: {} });
@@ -95,6 +96,7 @@ describe.each([
     await client.query(`NOTIFY news, 'here'`);
     await until(() => heard.length > 0, 'it is heard');
     expect(await one(client, 'SELECT pg_advisory_unlock(7)')).toBe(true);
+    expect(await one(client, 'FETCH RELATIVE 0 FROM c')).toBe(1);
     if (majors) expect(told.server_version).toMatch(new RegExp(`^${turn % 2 === 1 ? majors[1] : majors[0]}\\.`));
     expect(client.errors).toEqual([]);
   });
@@ -106,6 +108,10 @@ describe.each([
       (client) => client.query({ name: 'of mood', text: 'SELECT id FROM people WHERE mood = $1', values: ['high'] }),
     ],
     ['has prepared one by SQL', (client) => client.query('PREPARE p (mood) AS SELECT id FROM people WHERE mood = $1')],
+    [
+      'has a cursor with such a column',
+      (client) => client.query('DECLARE c CURSOR WITH HOLD FOR SELECT mood FROM people'),
+    ],
     ['was told the numbers of types', (client) => client.query('SELECT oid, typname FROM pg_type')],
     ['was told the number of a table', (client) => client.query('SELECT tableoid FROM people')],
     ['may have read some within a row', (client) => client.query('SELECT ROW(id, mood) FROM people')],

@@ -11,12 +11,21 @@ const MAX_MESSAGE = 16 * 1024 * 1024;
 export interface Reply {
   /** Columns in text format; null is NULL. */
   rows: (string | null)[][];
+  /** Of all rows, as they came. */
+  bytes: number;
+  /** What the server said of each statement that it has done: `MOVE 3`. */
+  tags: string[];
+  /** Body of the last RowDescription; null: none was asked for. */
+  description: Buffer | null;
   /** Its error, by the codes of ErrorResponse; what follows the error is skipped by the server. */
   error: Map<string, string> | null;
 }
 
 /** The server said what it cannot say here: nothing of the connection can be trusted any more. */
 export class Doubt extends Error {}
+
+/** The answer has more bytes than it may; its rest was not read. */
+export class Oversized extends Doubt {}
 
 /**
  * The gateway's own statements on a server process, behind its client's back: in the extended protocol and under names of its
@@ -37,11 +46,14 @@ export class OwnTalk {
     this.#reader = new PacketReader(socket, signal);
   }
 
-  /** Sends every segment with a Sync behind it, all at once, and returns the replies. */
-  async run(segments: readonly Buffer[]): Promise<Reply[]> {
+  /**
+   * Sends every segment with a Sync behind it, all at once, and returns the replies. Throws `Oversized` where the rows of one have more
+   * bytes than `most`.
+   */
+  async run(segments: readonly Buffer[], most = MAX_MESSAGE): Promise<Reply[]> {
     this.socket.write(Buffer.concat(segments.flatMap((segment) => [segment, sync])));
     const replies: Reply[] = [];
-    for (const _ of segments) replies.push(await this.#reply());
+    for (const _ of segments) replies.push(await this.#reply(most));
     return replies;
   }
 
@@ -50,21 +62,32 @@ export class OwnTalk {
     return this.#reader.release();
   }
 
-  async #reply(): Promise<Reply> {
-    const reply: Reply = { rows: [], error: null };
+  async #reply(most: number): Promise<Reply> {
+    const reply: Reply = { rows: [], bytes: 0, tags: [], description: null, error: null };
     for (;;) {
-      const message = await this.#reader.message(MAX_MESSAGE);
+      const message = await this.#message(most - reply.bytes);
       if (message.type === 'Z') return reply;
       this.#take(message, reply);
     }
   }
 
+  /** A row that is too long is not even read. */
+  async #message(most: number): Promise<TypedMessage> {
+    const [type, length] = await this.#reader.peekHeader();
+    if (type === 'D' && length > most) throw new Oversized(`a row of ${length} bytes where ${most} are allowed`);
+    return this.#reader.message(MAX_MESSAGE);
+  }
+
   #take({ type, body, raw }: TypedMessage, reply: Reply): void {
     if (type === 'A') this.notified(Buffer.from(raw));
     else if (type === 'S') this.parameters.set(...parameterOf(body));
-    else if (type === 'D') reply.rows.push(columns(body));
-    else if (type === 'E') reply.error = errorFields(body);
-    else if (!'123CINTnts'.includes(type)) throw new Doubt(`the server said "${type}" where it cannot`);
+    else if (type === 'D') {
+      reply.rows.push(columns(body));
+      reply.bytes += raw.length;
+    } else if (type === 'E') reply.error = errorFields(body);
+    else if (type === 'C') reply.tags.push(body.toString('latin1', 0, body.length - 1));
+    else if (type === 'T') reply.description = Buffer.from(body);
+    else if (!'123INnts'.includes(type)) throw new Doubt(`the server said "${type}" where it cannot`);
   }
 }
 

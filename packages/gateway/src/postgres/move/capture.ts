@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { cleanUp, Doubt, type OwnTalk, type Reply, statement } from '../backend/own-talk.js';
 import type { Session } from '../session/session.js';
 import { type AdvisoryLock, MAX_LOCKS } from './advisory-locks.js';
+import { type HeldCursor, MAX_CURSORS } from './cursors.js';
 import { customNames } from './custom-names.js';
 import { functionSettings, SETTING_BODIES } from './function-settings.js';
 import { LASTVAL_SEQUENCE } from './lastval.js';
@@ -37,7 +38,7 @@ interface Facts {
   channels: string[] | null;
   temporary: boolean;
   locks: AdvisoryLock[] | null;
-  cursors: number;
+  cursors: HeldCursor[] | null;
   lastval: string | null;
   dblink: string | null;
   bodies: (string | null)[] | null;
@@ -72,7 +73,8 @@ function stateOf(facts: Facts): SessionState {
   if (facts.temporary) throw new Unmovable('temporary_objects');
   const locks = facts.locks ?? [];
   if (locks.length > MAX_LOCKS) throw new Unmovable('advisory_locks');
-  if (facts.cursors > 0) throw new Unmovable('cursors');
+  const cursors = facts.cursors ?? [];
+  if (cursors.length > MAX_CURSORS) throw new Unmovable('cursors');
   if (facts.lastval === UNKNOWN) throw new Unmovable('lastval');
   const [searchPath, statementTimeout, lockTimeout, clientEncoding] = facts.before as [string, string, string, string];
   return {
@@ -84,6 +86,7 @@ function stateOf(facts: Facts): SessionState {
     channels: facts.channels ?? [],
     lastval: facts.lastval,
     locks,
+    cursors,
   };
 }
 
@@ -148,7 +151,8 @@ const STATE = `WITH configured AS (
     'locks', (SELECT json_agg(json_build_object('classid', classid::bigint, 'objid', objid::bigint, 'objsubid', objsubid,
         'mode', mode, 'catalogued', EXISTS (SELECT FROM pg_class WHERE oid >= 10000 AND oid IN (classid, objid))))
       FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory' AND granted),
-    'cursors', (SELECT count(*) FROM pg_cursors WHERE is_holdable),
+    'cursors', (SELECT json_agg(json_build_object('name', name, 'scroll', is_scrollable, 'binary', is_binary)
+        ORDER BY creation_time) FROM pg_cursors WHERE is_holdable),
     'lastval', nullif(current_setting('__gw.lastval', true), ''),
     'bodies', ${SETTING_BODIES},
     'dblink', (SELECT quote_ident(nspname) || '.dblink_get_connections()' FROM pg_extension e

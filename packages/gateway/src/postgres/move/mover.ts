@@ -1,5 +1,6 @@
 import { HOLD_SECONDS } from '@borealis/contract';
 import { UnknownSetting } from '../backend/open.js';
+import { Oversized } from '../backend/own-talk.js';
 import { Refused } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
 import type { Session } from '../session/session.js';
@@ -7,8 +8,10 @@ import { PeerGone } from '../wire/packet-reader.js';
 import { countLocks } from './advisory-locks.js';
 import { forEachAtOnce } from './at-once.js';
 import { captureState } from './capture.js';
+import { readCursors } from './cursors.js';
 import { Orphans } from './orphans.js';
-import { reopen, type Taken } from './reopen.js';
+import { reopen } from './reopen.js';
+import type { Taken } from './restore.js';
 import { Snapshots } from './snapshots.js';
 import { type ClosedKind, type SessionState, Unmovable } from './state.js';
 
@@ -61,7 +64,7 @@ export class Mover {
       const closed: Closed = {};
       await this.#rest(seconds, late, closed);
       await this.#capture(late, closed);
-      await this.#countLocks(closed);
+      await this.#takeLast(closed);
       this.#leave();
       return { held: this.#held.size, closed };
     } catch (error) {
@@ -176,7 +179,7 @@ export class Mover {
       [...this.runtime.sessions].filter((session) => session.atRest),
       async (session) => {
         try {
-          this.#held.set(session, { state: await this.#stateOf(session), locks: [] });
+          this.#held.set(session, { state: await this.#stateOf(session), locks: [], cursors: [] });
         } catch (error) {
           if (error instanceof Unmovable && late === 'abort') refused.push(error);
           else this.#close(session, kindOf(error, 'protocol'), closed, error);
@@ -196,14 +199,17 @@ export class Mover {
     return state;
   }
 
-  /** From here on there is no way back but to open the sessions anew: what was counted is gone. */
-  async #countLocks(closed: Closed): Promise<void> {
-    const locking = [...this.#held].filter(([{ atRest }, { state }]) => atRest && state.locks.length > 0);
-    await forEachAtOnce(locking, async ([session, taken]) => {
+  /** From here on there is no way back but to open the sessions anew: locks that were counted and rows that were read are gone. */
+  async #takeLast(closed: Closed): Promise<void> {
+    const having = [...this.#held].filter(([{ atRest }, { state }]) => atRest && !outlivesReading(state));
+    await forEachAtOnce(having, async ([session, taken]) => {
+      const { locks, cursors } = taken.state;
       try {
-        taken.locks = await session.withServer((talk) => countLocks(talk, taken.state.locks));
+        taken.cursors = await session.withServer((talk) => readCursors(talk, cursors));
+        taken.locks = await session.withServer((talk) => countLocks(talk, locks));
       } catch (error) {
-        this.#close(session, kindOf(error, 'protocol'), closed, error);
+        const kind = error instanceof Oversized ? 'cursors' : kindOf(error, 'protocol');
+        this.#close(session, kind, closed, error);
       }
     });
   }
@@ -260,8 +266,11 @@ const isReady = (session: Session): boolean => session.atRest && session.attache
 /** Others must not go on before this one has its place back. */
 const isBound = ({ channels, locks }: SessionState): boolean => channels.length + locks.length > 0;
 
-/** Nothing of it went down with the server: locks, and what it would have been notified of meanwhile. */
-const outlivesServer = (state: SessionState): boolean => !isBound(state);
+/** It was told without being taken away. */
+const outlivesReading = ({ locks, cursors }: SessionState): boolean => locks.length + cursors.length === 0;
+
+/** Nothing of it went down with the server: locks, rows, and what it would have been notified of meanwhile. */
+const outlivesServer = (state: SessionState): boolean => outlivesReading(state) && state.channels.length === 0;
 
 function divide<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
   return [items.filter(belongs), items.filter((item) => !belongs(item))];
@@ -274,6 +283,7 @@ function lateKind(session: Session): ClosedKind {
 function kindOf(error: unknown, otherwise: ClosedKind): ClosedKind {
   if (error instanceof Unmovable) return error.kind;
   if (error instanceof PeerGone) return 'server';
+  if (error instanceof Oversized) return 'state';
   if (error instanceof UnknownSetting) return 'settings';
   return error instanceof Refused && error.code !== 'database_starting' ? 'login' : otherwise;
 }

@@ -67,7 +67,7 @@ export class Orphans {
       if (!session.atRest || !this.runtime.access.allows(claim)) throw new Refused('administrator');
       try {
         const bounded = AbortSignal.any([signal, AbortSignal.timeout(left)]);
-        await reopen(session, { state: orphan.state, locks: [] }, this.runtime.places.of(target), bounded);
+        await reopen(session, { state: orphan.state, locks: [], cursors: [] }, this.runtime.places.of(target), bounded);
         return;
       } catch (error) {
         if (!(signal.reason instanceof Moved)) throw error;

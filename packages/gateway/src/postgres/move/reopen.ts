@@ -6,9 +6,8 @@ import type { Session } from '../session/session.js';
 import { parameterStatus } from '../wire/messages.js';
 import { parameterOf } from '../wire/parameter-status.js';
 import { parseStartUp } from '../wire/start-up-packet.js';
-import type { CountedLock } from './advisory-locks.js';
-import { restoreState } from './restore.js';
-import { type SessionState, Unmovable } from './state.js';
+import { restoreState, type Taken } from './restore.js';
+import { Unmovable } from './state.js';
 
 /** What drivers rely on staying as it was when they connected. */
 const MUST_STAY = new Set([
@@ -19,24 +18,13 @@ const MUST_STAY = new Set([
   'integer_datetimes',
 ]);
 
-/** What a session has taken along from the server process it has left. */
-export interface Taken {
-  state: SessionState;
-  locks: CountedLock[];
-}
-
 /**
  * Opens a server process at `place` for a session that has left its own, and gives it the session's state; the session is still at
  * rest then. Where the catalogs are others, only a session that provably speaks of PostgreSQL's own types alone goes there. Rejects
  * with nothing left open.
  */
-export async function reopen(
-  session: Session,
-  { state, locks }: Taken,
-  place: Place,
-  signal: AbortSignal,
-): Promise<void> {
-  if (place.catalogs !== session.place.catalogs) refuseIdentifiers(session, state);
+export async function reopen(session: Session, taken: Taken, place: Place, signal: AbortSignal): Promise<void> {
+  if (place.catalogs !== session.place.catalogs) refuseIdentifiers(session, taken);
   const { startUp } = session.parts;
   const backend = await openBackend(place, startUp, signal, { patienceMs: PATIENCE_MS, waitForRoom: true });
   const talk = new OwnTalk(backend.socket, (notification) => session.tell(notification), signal);
@@ -46,7 +34,7 @@ export async function reopen(
     const start = { clientEncoding: talk.parameters.get('client_encoding') ?? '', user: userOf(startUp) };
     const { unnamedParse } = session.conversation;
     if (unnamedParse === 'unknown') throw new Unmovable('unnamed_statement');
-    await restoreState(talk, state, locks, unnamedParse, start);
+    await restoreState(talk, taken, unnamedParse, start);
     const news = changed(session.conversation.parameters, talk.parameters);
     if (!session.atRest) throw new Unmovable('protocol', 'the session has ended');
     const rest = talk.release();
@@ -60,10 +48,12 @@ export async function reopen(
 }
 
 /** What client or session know by numbers means something else where they are given anew; numbers of PostgreSQL's own do not change. */
-function refuseIdentifiers({ conversation }: Session, { statements, locks }: SessionState): void {
-  const isOwn = (oid: number) => oid < FIRST_OF_CLUSTER;
-  if (conversation.identifiers.known || !statements.every(({ types }) => types.every(isOwn)))
-    throw new Unmovable('types');
+function refuseIdentifiers({ conversation }: Session, { state, locks, cursors }: Taken): void {
+  const types = [
+    ...state.statements.flatMap((prepared) => prepared.types),
+    ...cursors.flatMap(({ columns }) => columns.map(({ type }) => type)),
+  ];
+  if (conversation.identifiers.known || types.some((oid) => oid >= FIRST_OF_CLUSTER)) throw new Unmovable('types');
   if (locks.some(({ catalogued }) => catalogued)) throw new Unmovable('advisory_locks', 'the key of one is an OID');
 }
 

@@ -1,8 +1,16 @@
 import { type OwnTalk, type Reply, statement } from '../backend/own-talk.js';
 import { bind, execute, message, parse } from '../wire/messages.js';
 import { type CountedLock, takeLock } from './advisory-locks.js';
+import { declare, moveTo, type ReadCursor } from './cursors.js';
 import { setLastval } from './lastval.js';
 import { type ClosedKind, type PreparedStatement, type SessionState, Unmovable } from './state.js';
+
+/** What a session has taken along from the server process it has left. */
+export interface Taken {
+  state: SessionState;
+  locks: CountedLock[];
+  cursors: ReadCursor[];
+}
 
 /** One step of the way, with a Sync of its own: what fails is that alone. */
 interface Step {
@@ -26,13 +34,18 @@ export interface Start {
  */
 export async function restoreState(
   talk: OwnTalk,
-  state: SessionState,
-  locks: readonly CountedLock[],
+  { state, locks, cursors }: Taken,
   unnamedParse: Buffer | null,
   start: Start,
 ): Promise<void> {
   const taken = locks.map((lock) => ({ ...step('advisory_locks', takeLock(lock)), expects: 't' }));
-  const steps = [...beginning(state, start), ...named(state), ...taken, ...ending(state, unnamedParse)];
+  const steps = [
+    ...beginning(state, start),
+    ...named(state),
+    ...taken,
+    ...opened(cursors),
+    ...ending(state, unnamedParse),
+  ];
   const replies = await talk.run(steps.map(({ messages }) => messages));
   steps.forEach((step, i) => {
     check(step, replies[i]!);
@@ -67,6 +80,13 @@ function named(state: SessionState): Step[] {
     })),
     ...state.channels.map((channel) => step('listen', statement(`LISTEN "${channel.replaceAll('"', '""')}"`))),
   ];
+}
+
+function opened(cursors: readonly ReadCursor[]): Step[] {
+  return cursors.flatMap((cursor) => [
+    step('cursors', declare(cursor)),
+    ...(cursor.scroll && cursor.at !== 0 ? [step('cursors', moveTo(cursor))] : []),
+  ]);
 }
 
 /** What would get in the way of the other steps comes after them; the unnamed statement is overwritten by others. */

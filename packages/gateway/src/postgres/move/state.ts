@@ -1,4 +1,5 @@
 import type { AdvisoryLock } from './advisory-locks.js';
+import type { HeldCursor } from './cursors.js';
 
 /** A prepared statement that a client made by name. */
 export interface PreparedStatement {
@@ -28,6 +29,8 @@ export interface SessionState {
   lastval: string | null;
   /** Session advisory locks; how often each is held is counted last, since it takes them away. */
   locks: AdvisoryLock[];
+  /** Cursors `WITH HOLD`; what is in them is read last, for the same reason. */
+  cursors: HeldCursor[];
 }
 
 /**

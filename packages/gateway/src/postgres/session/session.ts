@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Target, Tunnel } from '../../front.js';
 import { cancelBackend } from '../backend/cancel.js';
 import type { OpenBackend } from '../backend/open.js';
-import { OwnTalk } from '../backend/own-talk.js';
+import { Doubt, OwnTalk } from '../backend/own-talk.js';
 import type { Place } from '../backend/place.js';
 import type { LoggedIn } from '../logged-in.js';
 import type { Claim } from '../login/access.js';
@@ -188,21 +188,30 @@ export class Session implements Cancellable {
 
   /**
    * Lets `ask` talk to the server of a session at rest. What the server says by itself reaches the client. When `ask` rejects with
-   * anything but an `Unmovable`, the server's side may be in the middle of something: end the session.
+   * anything but an `Unmovable`, the server's side may be in the middle of something: end the session. After a `Doubt` nothing of it
+   * reaches the client any more.
    */
   async withServer<T>(ask: (talk: OwnTalk) => Promise<T>): Promise<T> {
     const backend = this.#backend;
     if (!backend || !this.atRest) throw new Error('BUG: only a session at rest can be asked');
     backend.socket.off('data', this.#onServerData);
     const talk = new OwnTalk(backend.socket, (notification) => this.tell(notification));
+    let doubtful = false;
     try {
       return await ask(talk);
+    } catch (error) {
+      doubtful = error instanceof Doubt;
+      throw error;
     } finally {
       const rest = talk.release();
-      backend.socket.on('data', this.#onServerData);
-      if (rest.length > 0) this.#onServerData(rest);
-      if (!this.parts.client.writableNeedDrain) backend.socket.resume();
+      if (!doubtful) this.#hearAgain(backend.socket, rest);
     }
+  }
+
+  #hearAgain(socket: Socket, rest: Buffer): void {
+    socket.on('data', this.#onServerData);
+    if (rest.length > 0) this.#onServerData(rest);
+    if (!this.parts.client.writableNeedDrain) socket.resume();
   }
 
   /** Sends whole messages of a server's to the client of a session at rest. */

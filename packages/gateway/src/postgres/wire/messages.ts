@@ -87,6 +87,11 @@ export function closeStatement(name: string): Buffer {
   return message('C', Buffer.from('S'), name);
 }
 
+/** Describe of a portal, which a cursor is. */
+export function describePortal(name: string): Buffer {
+  return message('D', Buffer.from('P'), name);
+}
+
 export const sync: Buffer = message('S');
 
 /** ParameterStatus; name and value as bytes in Latin-1. */

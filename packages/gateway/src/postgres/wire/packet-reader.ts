@@ -44,6 +44,12 @@ export class PacketReader {
     return this.#buffer[0]!;
   }
 
+  /** Type, and length of the body, of the next typed message, which stays to be read. */
+  async peekHeader(): Promise<[type: string, bodyBytes: number]> {
+    await this.#fill(5);
+    return [String.fromCharCode(this.#buffer[0]!), this.#buffer.readInt32BE(1) - 4];
+  }
+
   /** The next typed message; refuses one whose body is longer than `limit` bytes before reading it. */
   async message(limit: number): Promise<TypedMessage> {
     await this.#fill(5);
