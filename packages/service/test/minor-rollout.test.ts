@@ -152,6 +152,20 @@ test('a cluster that cannot take it now, and an engine that does not answer, are
   expect(await states()).toEqual(['done']);
 });
 
+test('a cluster on its way to another major is left alone until it is there', async () => {
+  const { turns, states, engine, pool } = await outdated(1);
+  engine.upgrades = [DONE];
+  await pool.query(
+    `insert into major_upgrade (cluster_id, request, way, from_major, to_major, patience_seconds, state)
+     select id, gen_random_uuid(), 'up', '16', '17', 60, 'running' from cluster`,
+  );
+  await turns();
+  expect([await states(), engine.upgraded]).toEqual([['planned'], []]);
+  await pool.query("update major_upgrade set state = 'ended'");
+  await turns();
+  expect(await states()).toEqual(['done']);
+});
+
 test('nothing begins outside of the window that the operator has chosen', async () => {
   const harness = await outdated(1);
   const { turns, states, rows, engine, addons, isDue, pool } = harness;

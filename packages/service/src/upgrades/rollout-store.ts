@@ -58,7 +58,11 @@ export async function runningRollout({ sql: queries }: Queries): Promise<MinorRo
   return row ?? null;
 }
 
-/** What is due first, but for refused releases; null when nothing is. */
+/** A major upgrade goes on from what it has begun with. */
+const isBetweenMajors = sql<SqlBool>`exists (
+  select from major_upgrade where major_upgrade.cluster_id = cluster.id and major_upgrade.state in ('running', 'cancelling'))`;
+
+/** What is due first, but for refused releases and clusters on their way to another major; null when nothing is. */
 export async function nextRollout(
   { sql: queries }: Queries,
   { settle }: MaintenancePolicy,
@@ -74,6 +78,7 @@ export async function nextRollout(
     .where('due_at', '<=', sql<Date>`now()`)
     .where(isUsed(settle))
     .where(sql<SqlBool>`version <> all (${versions}::text[])`)
+    .where((e) => e.not(isBetweenMajors))
     .orderBy('due_at')
     .orderBy('cluster_id')
     .limit(1)
