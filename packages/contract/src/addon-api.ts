@@ -158,7 +158,13 @@ export const backupReceipt = z.object({
       at: z.string(),
       seconds: z.number(),
       failure: z.string().nullable(),
-      checked: z.object({ tables: z.number(), rows: z.number(), objects: z.number(), indexes: z.number() }),
+      checked: z.object({
+        tables: z.number(),
+        rows: z.number(),
+        objects: z.number(),
+        indexes: z.number(),
+        sequences: z.number().optional(),
+      }),
     })
     .nullable(),
   /** Why the last attempt to make or prove it failed; it is tried again. */

@@ -23,8 +23,8 @@ export interface BackupProof {
   seconds: number;
   /** Null: all of it came back as it was. Otherwise what is wrong with the backup, as one sentence. */
   failure: string | null;
-  /** What was compared with the dumped database, or looked through, and found right. */
-  checked: { tables: number; rows: number; objects: number; indexes: number };
+  /** What was compared with the dumped database, or looked through, and found right. Older proofs compared no sequences. */
+  checked: { tables: number; rows: number; objects: number; indexes: number; sequences?: number | undefined };
 }
 
 /** Names that a backup can have. */

@@ -60,13 +60,16 @@ describe.each(majors)('a backup of PostgreSQL %s', async (major) => {
     const { content, contents, prelude } = await collected(async (take) => {
       const dumping = dumpDatabase(request(), async (stream) => {
         // The snapshot is taken: none of this may be in the dump.
-        await owner(`insert into t (v) values ('too late'); delete from parts where id = 1`);
+        await owner(`insert into t (v) values ('too late'); delete from parts where id = 1; select nextval('moving')`);
         return take(stream);
       });
       return dumping;
     });
     expect(contents.tables['public.t']).toMatchObject({ rows: 3 });
     expect(contents.largeObjects.rows).toBe(2);
+    expect(contents.sequences).toMatchObject({ 'public."Still ""one"""': '42', 'public.unused': '7 (not used)' });
+    // What moves while it is dumped may stand anywhere.
+    expect(contents.sequences).not.toHaveProperty(['public.moving']);
     expect(Object.keys(contents.tables)).toEqual(
       expect.arrayContaining(['public."Odd ""name"""', 'public.empty', 'public.parts_1', 's.kept']),
     );
@@ -87,7 +90,8 @@ describe.each(majors)('a backup of PostgreSQL %s', async (major) => {
   async function expectDifferences(contents: Dump<unknown>['contents']): Promise<void> {
     const client = await connect(scratch, 'shop');
     await client.query(`set search_path = public; update t set v = 'TWO' where v = 'two'; drop table empty; select lo_put(4711, 0, 'L');
-      delete from s.kept where n = 7; drop index by_v`);
+      delete from s.kept where n = 7; drop index by_v; select setval('"Still ""one"""', 41), nextval('unused');
+      alter sequence gone rename to back`);
     await client.end();
     expect(differences(contents, await restoredContents(scratch, 'shop', never))).toEqual([
       'Of the table public.empty nothing is there.',
@@ -96,6 +100,9 @@ describe.each(majors)('a backup of PostgreSQL %s', async (major) => {
       'The rows of large objects are not those that were dumped.',
       expect.stringMatching(/"table" is \d+ instead of \d+/),
       expect.stringMatching(/"index" is \d+ instead of \d+/),
+      'The sequence public."Still ""one""" stands at 41 instead of 42.',
+      'The sequence public.gone is not there.',
+      'The sequence public.unused stands at 7 instead of 7 (not used).',
     ]);
     await appendFile(scratch.logFile, 'XX001 ERROR:  invalid page in block 7\n');
     expect(await troublesInLog(scratch.logFile)).toEqual(['XX001']);
@@ -186,5 +193,7 @@ const WORLD = [
   `create function s.f() returns trigger language plpgsql as 'begin return new; end'; create trigger g before insert on t execute function s.f()`,
   `alter table t enable row level security; alter table t force row level security;
    create policy mine on t to app_rw_shop using (true); create policy theirs on t to app_ro_shop using (v = current_user)`,
+  `create sequence "Still ""one"""; select setval('"Still ""one"""', 42); create sequence unused start 7; create sequence gone;
+   create sequence moving; select nextval('moving')`,
   `select lo_from_bytea(4711, 'large'); select lo_create(4712); select lo_put(4712, 100000, 'after a hole')`,
 ];

@@ -1,7 +1,13 @@
 import { BACKUP_NAME } from '@borealis/engine';
 import { z } from 'zod';
 
-const checked = z.object({ tables: z.number(), rows: z.number(), objects: z.number(), indexes: z.number() });
+const checked = z.object({
+  tables: z.number(),
+  rows: z.number(),
+  objects: z.number(),
+  indexes: z.number(),
+  sequences: z.number().optional(),
+});
 const proof = z.object({ at: z.string(), seconds: z.number(), failure: z.string().nullable(), checked });
 
 /** What stands beside a backup, on the disk and in an object store. */

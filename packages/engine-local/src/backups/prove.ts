@@ -84,7 +84,8 @@ async function compare(spec: ServerSpec, { store, database, name, tools, signal 
   const troubles = await troublesInLog(spec.logFile);
   if (troubles.length > 0) return failed(`The server that it was restored into had errors: ${listed(troubles)}.`);
   const objects = Object.values(contents.objects).reduce((sum, count) => sum + count, 0) + contents.largeObjects.rows;
-  return { failure: null, checked: { ...countsOf(contents), objects, indexes } };
+  const sequences = Object.keys(contents.sequences ?? {}).length;
+  return { failure: null, checked: { ...countsOf(contents), objects, indexes, sequences } };
 }
 
 async function readDumped(store: BackupStore, name: string): Promise<{ contents: Contents; prelude: Prelude }> {

@@ -6,6 +6,7 @@ export function differences(before: Contents, after: Contents): string[] {
     ...differingTables(before.tables, after.tables),
     ...differing('large objects', before.largeObjects, after.largeObjects),
     ...differingObjects(before.objects, after.objects),
+    ...differingSequences(before.sequences ?? {}, after.sequences ?? {}),
   ];
 }
 
@@ -28,5 +29,14 @@ function differingObjects(before: Contents['objects'], after: Contents['objects'
   return [...kinds].flatMap((kind) => {
     const [was, is] = [before[kind] ?? 0, after[kind] ?? 0];
     return was === is ? [] : [`The number of objects of the kind "${kind}" is ${is} instead of ${was}.`];
+  });
+}
+
+/** One that moved while it was dumped may stand anywhere. */
+function differingSequences(before: Record<string, string>, after: Record<string, string>): string[] {
+  return Object.entries(before).flatMap(([name, was]) => {
+    const is = after[name];
+    if (is === undefined) return [`The sequence ${name} is not there.`];
+    return is === was ? [] : [`The sequence ${name} stands at ${is} instead of ${was}.`];
   });
 }

@@ -1,10 +1,13 @@
 import type pg from 'pg';
+import { atRest, readSequences, type Sequences } from './sequences.js';
 
 /** What a database holds, in a form by which a restored one can be compared with it. */
 export interface Contents {
   /** By qualified name; rows count in whatever order they lie. */
   tables: Record<string, { rows: number; checksum: string }>;
   largeObjects: { rows: number; checksum: string };
+  /** Where the sequences stand that stood still meanwhile; left out in what was written down before they were read. */
+  sequences?: Record<string, string>;
   /** How many there are of what else a dump carries: `index`, `function`, … */
   objects: Record<string, number>;
 }
@@ -29,6 +32,8 @@ export interface Snapshot {
   /** ISO 8601 in UTC, to the microsecond. */
   takenAt: string;
   tables: readonly string[];
+  /** As they stood then: the snapshot does not hold them. */
+  sequences: Sequences;
 }
 
 /**
@@ -60,17 +65,20 @@ async function attemptSnapshot(client: pg.Client): Promise<Snapshot> {
   const taken = await client.query<{ id: string; at: string }>(
     `select pg_export_snapshot() as id, to_char(transaction_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at`,
   );
-  return { id: taken.rows[0]!.id, takenAt: taken.rows[0]!.at, tables };
+  const found = await client.query<{ name: string }>(SEQUENCES);
+  const names = found.rows.map(({ name }) => name);
+  return { id: taken.rows[0]!.id, takenAt: taken.rows[0]!.at, tables, sequences: await readSequences(client, names) };
 }
 
 /** Reads all of it, within the transaction of `takeSnapshot`. Nothing that a tenant defined is called. */
-export async function readContents(client: pg.Client, { tables }: Snapshot): Promise<Contents> {
+export async function readContents(client: pg.Client, { tables, sequences }: Snapshot): Promise<Contents> {
   const found: Contents['tables'] = {};
   for (const table of tables) found[table] = await readRows(client, tableQuery(table));
   return {
     tables: found,
     largeObjects: await readRows(client, LARGE_OBJECTS),
     objects: await readObjects(client),
+    sequences: atRest(sequences, await readSequences(client, [...sequences.keys()])),
   };
 }
 
@@ -88,11 +96,13 @@ const OWN = `nspname !~ '^pg_' and nspname <> 'information_schema'`;
 const notOfExtension = (catalogue: string, oid: string) =>
   `not exists (select from pg_depend where classid = '${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
 
-const TABLES = `
+const relations = (kind: string) => `
   select format('%I.%I', nspname, relname) as name
   from pg_class c join pg_namespace n on n.oid = relnamespace
-  where relkind = 'r' and ${OWN} and ${notOfExtension('pg_class', 'c.oid')}
+  where relkind = '${kind}' and ${OWN} and ${notOfExtension('pg_class', 'c.oid')}
   order by nspname collate "C", relname collate "C"`;
+const TABLES = relations('r');
+const SEQUENCES = relations('S');
 
 // By PostgreSQL's own output functions only: a cast of a row to text may be one that its owner has made. `r.*`, since a column may be called r.
 const tableQuery = (table: string) => `

@@ -4,6 +4,7 @@ import type { ServerSpec } from '../server/spec.js';
 import { startClient } from './client-program.js';
 import { type Contents, readContents, type Snapshot, takeSnapshot } from './contents.js';
 import { type Prelude, readPrelude } from './prelude.js';
+import { atRest, readSequences } from './sequences.js';
 
 export interface DumpRequest {
   server: ServerSpec;
@@ -46,7 +47,9 @@ export async function dumpDatabase<T>(
     if (failed.signal.aborted && !request.signal.aborted) throw failed.signal.reason;
     request.signal.throwIfAborted();
     if (taken.status !== 'fulfilled' || contents.status !== 'fulfilled') throw new Error('BUG: no reason was kept');
-    return { takenAt: snapshot.takenAt, contents: contents.value, prelude, taken: taken.value };
+    // Only now is it known which of them have not moved while they were dumped.
+    const sequences = atRest(snapshot.sequences, await readSequences(client, [...snapshot.sequences.keys()]));
+    return { takenAt: snapshot.takenAt, contents: { ...contents.value, sequences }, prelude, taken: taken.value };
   } finally {
     signal.removeEventListener('abort', abort);
     await client.end().catch(() => {});
