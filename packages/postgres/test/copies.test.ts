@@ -7,12 +7,12 @@ import { adoptCopy } from '../src/copies/adopt-copy.js';
 import { listCopiedFiles } from '../src/copies/copied-files.js';
 import { copyServer } from '../src/copies/copy-server.js';
 import { segmentsUntil } from '../src/copies/wal-segments.js';
-import { connect, placeDataDirectory, startServer, writeConfiguration } from '../src/index.js';
+import { connect, offeredMajors, placeDataDirectory, startServer, writeConfiguration } from '../src/index.js';
 import type { ServerSpec } from '../src/server/spec.js';
 import { removeServer, type TemporaryServer, temporaryServer, temporarySpec } from '../src/testing.js';
 import { logIn } from './support.js';
 
-const MAJORS = process.env.BOREALIS_TEST === 'full' ? ['13', '16', '18'] : ['16'];
+const MAJORS = process.env.BOREALIS_TEST === 'full' ? offeredMajors() : ['16'];
 const WANTED = {
   databases: [{ name: 'shop', owner: 'app_rw_shop' }],
   roles: ['app_rw_shop', 'app_ro_shop', 'p_rw_ann'].map((name) => ({ name, database: 'shop' })),

@@ -5,6 +5,7 @@ import {
   connect,
   copyServer,
   finishLog,
+  offeredMajors,
   placeDataDirectory,
   restoreBase,
   startServer,
@@ -12,7 +13,7 @@ import {
 } from '../src/index.js';
 import { removeServer, type TemporaryServer, temporaryServer, temporarySpec } from '../src/testing.js';
 
-const MAJORS = process.env.BOREALIS_TEST === 'full' ? ['13', '16', '18'] : ['16'];
+const MAJORS = process.env.BOREALIS_TEST === 'full' ? offeredMajors() : ['16'];
 const COMMITS = `
   select n, to_char(pg_xact_commit_timestamp(xmin) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as at
   from public.moments order by n`;

@@ -3,7 +3,15 @@ import { chown, cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Secret } from '@borealis/contract';
-import { connect, findServer, type ServerSpec, startServer, stopServer, writeConfiguration } from '@borealis/postgres';
+import {
+  connect,
+  findServer,
+  offeredMajors,
+  type ServerSpec,
+  startServer,
+  stopServer,
+  writeConfiguration,
+} from '@borealis/postgres';
 import { temporaryServer } from '@borealis/postgres/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { restoreCommand, stageWal } from '../../src/archive/stage.js';
@@ -12,7 +20,7 @@ import { isSegment } from '../../src/archive/wal-names.js';
 import { eventually, GENEROUS } from '../support/home.js';
 
 const isFull = process.env.BOREALIS_TEST === 'full';
-const majors = isFull ? ['13', '16', '18'] : ['16'];
+const majors = isFull ? offeredMajors() : ['16'];
 const SEGMENTS = 12;
 
 const cleanups: (() => Promise<unknown>)[] = [];
