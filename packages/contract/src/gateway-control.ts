@@ -28,7 +28,8 @@ export const gatewayCommand = z.discriminatedUnion('op', [
    * Bring every session to rest, take its state along and leave the servers, which may be stopped once this is answered. `late`
    * says what happens when that is not possible within `seconds`: `abort` lets all go on and answers with the error, `close`
    * ends those that are late or cannot be moved with 57P01. New logins wait. Without a `resume`, all goes on by itself after
-   * `HOLD_SECONDS`.
+   * `HOLD_SECONDS`. Refused while another gateway takes over from this one, and while sessions are held already; one that drains
+   * holds its own sessions like any other.
    */
   z.object({ op: z.literal('hold'), seconds: z.number().min(0).max(60), late: z.enum(['abort', 'close']) }),
   /**
@@ -45,7 +46,8 @@ export const gatewayCommand = z.discriminatedUnion('op', [
   }),
   /**
    * Start this program on the listening socket and, once it accepts connections, accept no more: what is open goes on until the
-   * last has gone, `drainSeconds` at most. The answer names the new process; a refusal changes nothing.
+   * last has gone, `drainSeconds` at most. The answer names the new process; a refusal changes nothing. Refused from the beginning of
+   * a hold until all sessions go on.
    */
   z.object({
     op: z.literal('hand-over'),

@@ -196,6 +196,29 @@ fullTest(
 );
 
 fullTest(
+  'a session whose gateway only drains, since another took over, goes on through a restart as those of the other do',
+  async () => {
+    const { gateway } = await untilReady(engine, ID);
+    const old = await openTunnel(ID, gateway!, 'minors', KEY.private);
+    const drained = await openClient(old, APP);
+    try {
+      await drained.query("set app.tenant = 'seven'; declare c scroll cursor with hold for select 5 as five");
+      expect((await engine.upgradeGateway(ID)).draining.length).toBeGreaterThan(0);
+      for (const spec of [{ ...SPEC, memoryGiB: 4 }, SPEC]) {
+        await engine.changeCluster(ID, spec);
+        await eventually('the change is through', async () => (await engine.cluster(ID))?.specInForce);
+      }
+      const tenant = (await drained.query("select current_setting('app.tenant') as tenant")).rows;
+      expect([tenant, (await drained.query('fetch all from c')).rows]).toEqual([[{ tenant: 'seven' }], [{ five: 5 }]]);
+    } finally {
+      await drained.end();
+      old.close();
+    }
+  },
+  GENEROUS,
+);
+
+fullTest(
   'a new size is given to PostgreSQL under clients that never notice',
   async () => {
     const large = { ...SPEC, memoryGiB: 4 };

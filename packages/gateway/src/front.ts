@@ -39,6 +39,8 @@ export interface SqlFront {
    * were, when that is not possible within `seconds` and `late` is `abort`. Without a `resume` they go on after 30 s.
    */
   hold(seconds: number, late: 'abort' | 'close'): Promise<{ held: number; closed: Record<string, number> }>;
+  /** From the beginning of a `hold` until all sessions go on. */
+  readonly holding: boolean;
   /** As `reload`, and the sessions that were held go on where the new configuration says. */
   resume(config: GatewayConfig): Promise<Moved>;
   /** Ends the sessions of these roles, and those that these verifiers let in, with 57P01. */

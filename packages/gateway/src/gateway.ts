@@ -13,6 +13,7 @@ import { INHERITED_FD, startSuccessor } from './successor.js';
 /** A stop that hangs is cut short after this many milliseconds; the keeper would wait no longer either. */
 export const STOP_MS = 10_000;
 
+type Hold = Extract<GatewayCommand, { op: 'hold' }>;
 type HandOver = Extract<GatewayCommand, { op: 'hand-over' }>;
 
 /** Makes the PostgreSQL side for a configuration. */
@@ -126,7 +127,7 @@ export class Gateway {
       case 'reload':
         return this.reload();
       case 'hold':
-        return { ok: true, ...(await this.front.hold(command.seconds, command.late)) };
+        return this.#hold(command);
       case 'resume':
         return this.#change((next) => this.front.resume(next));
       case 'close':
@@ -137,6 +138,13 @@ export class Gateway {
         await this.stop();
         return { ok: true };
     }
+  }
+
+  /** What the successor lets in meanwhile would not be held, and its server be stopped under it. */
+  async #hold({ seconds, late }: Hold): Promise<Answer> {
+    if (this.#handingOver !== undefined && this.#draining === null)
+      throw new Error('Another gateway is just taking over from this one; hold both once it has.');
+    return { ok: true, ...(await this.front.hold(seconds, late)) };
   }
 
   /** Asked again while it goes on, it is the same one. */
@@ -151,6 +159,7 @@ export class Gateway {
 
   async #handOverNow({ node, script, drainSeconds }: HandOver): Promise<Answer> {
     if (this.#stopping !== undefined) throw new Error('The gateway is stopping.');
+    if (this.front.holding) throw new Error('Sessions are held; another gateway can take over once they go on.');
     const { directory, door } = this;
     const pid = await startSuccessor({ node, script }, directory, door.descriptor, () => this.revision);
     this.#drain(drainSeconds);

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -162,6 +162,38 @@ test('a successor that cannot start changes nothing', async () => {
   expect(await echo(kept, 'still here')).toBe('still here');
   expect(await gateway.handOver()).toBe((await gateway.status()).pid);
   kept.end();
+});
+
+test("a hold and a hand-over keep out of each other's way, and each is possible again after the other", async () => {
+  const kept = await asAlice();
+  const hold = { op: 'hold', seconds: 1, late: 'abort' };
+  const [slow, started, go] = ['slow.cjs', 'started', 'go'].map((name) => path.join(directory.path, name)) as [
+    string,
+    string,
+    string,
+  ];
+  // One that takes its time, and then cannot.
+  writeFileSync(
+    slow,
+    `const fs = require('node:fs'); fs.writeFileSync(${JSON.stringify(started)}, '');
+      setInterval(() => fs.existsSync(${JSON.stringify(go)}) && process.exit(3), 20)`,
+  );
+  const handingOver = gateway.control({ op: 'hand-over', node: process.execPath, script: slow, drainSeconds: 60 });
+  await waitFor('the other one to start', () => existsSync(started));
+  expect(await gateway.control(hold)).toMatchObject({ ok: false, error: expect.stringContaining('just taking over') });
+  writeFileSync(go, '');
+  expect(await handingOver).toMatchObject({ ok: false, error: expect.stringContaining('this one goes on') });
+
+  expect(await gateway.control(hold)).toMatchObject({ ok: true });
+  await expect(gateway.handOver()).rejects.toThrow('Sessions are held');
+  await gateway.control({ op: 'resume' });
+  const old = gateway.child.pid!;
+  await gateway.handOver();
+  expect(await gateway.control(hold, old)).toMatchObject({ ok: true });
+  expect(await gateway.control({ op: 'resume' }, old)).toMatchObject({ ok: true });
+  expect(await echo(kept, 'still here')).toBe('still here');
+  kept.end();
+  await gateway.ended();
 });
 
 fullTest('one that was killed after it took over leaves nothing in the way (full)', async () => {

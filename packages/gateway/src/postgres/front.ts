@@ -23,6 +23,9 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
     },
     reload: (next) => reload(runtime, next),
     hold: (seconds, late) => runtime.mover.hold(seconds, late),
+    get holding() {
+      return runtime.mover.holding;
+    },
     resume: (next) => {
       const moved = reload(runtime, next);
       return runtime.mover.held ? runtime.mover.resume() : moved;

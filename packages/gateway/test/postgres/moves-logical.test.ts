@@ -1,9 +1,8 @@
-import { dirname } from 'node:path';
-import { cacheDirectory, ensureRelease, offeredRelease } from '@borealis/postgres';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type RealPostgres, realPostgres } from '../../src/postgres/testing/real-postgres.js';
 import { bind, execute, parse, sync } from '../../src/postgres/wire/messages.js';
+import { programs } from './on-major.js';
 import { login32 } from './raw-login.js';
 import { admin, connected, type House, openHouse, PASSWORDS, until } from './support.js';
 
@@ -12,11 +11,6 @@ const SCHEMA = `CREATE TYPE mood AS ENUM ('low', 'high'); CREATE TABLE people (i
   INSERT INTO people VALUES (1, 'high'); CREATE ROLE clerk; GRANT clerk TO app_rw_alpha; GRANT ALL ON people TO public`;
 
 const full = process.env.BOREALIS_TEST === 'full';
-
-async function programs(major: string): Promise<string> {
-  const release = await ensureRelease({ version: offeredRelease(major).version, cacheDir: cacheDirectory() });
-  return dirname(release.binary('postgres'));
-}
 
 const one = async (client: pg.Client, sql: string, values?: unknown[]) =>
   Object.values((await client.query(sql, values)).rows[0] as object)[0] as unknown;

@@ -43,8 +43,10 @@ describe('a restart of the server under its sessions', () => {
     expect(
       await restart('abort', async () => {
         waiting = one(client, 'SELECT 41 + 1');
+        expect(house.front.holding).toBe(true);
       }),
     ).toEqual({ held: 1, kept: 1, closed: {} });
+    expect(house.front.holding).toBe(false);
     expect(await waiting).toBe(42);
     expect(await pid(client)).not.toBe(before);
     expect(client.errors).toEqual([]);

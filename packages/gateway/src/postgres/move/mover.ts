@@ -47,6 +47,11 @@ export class Mover {
     );
   }
 
+  /** From the beginning of a `hold` until all sessions go on. */
+  get holding(): boolean {
+    return this.#phase !== 'open';
+  }
+
   /** Sessions have left their servers, and go on with `resume`. */
   get held(): boolean {
     return this.#phase === 'held';
