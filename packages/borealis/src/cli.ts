@@ -20,7 +20,9 @@ import { releasesCommand } from './releases-command.js';
 import { ensureCredentials } from './secrets.js';
 import { up } from './up.js';
 import { upgradeGatewayCommand } from './upgrade-gateway.js';
+import { upgradeMajor } from './upgrade-major.js';
 import { upgradeMinor } from './upgrade-minor.js';
+import { upgradeRevert } from './upgrade-revert.js';
 
 const HELP = `borealis: run Borealis Isolated Postgres on this machine
 
@@ -41,6 +43,11 @@ Usage
   borealis releases allow VERSION      forget why that one is refused: it is tried again where it is due
   borealis maintenance-window ADDON [--hour H [--day D] | --usual] [--json]
                                        show or choose when new minor releases come to the add-on, in UTC; D: monday to sunday, or any
+  borealis upgrade-major ADDON | --all-shared --to N [--in 7d] [--cancel] [--json]
+                                       announce a major version of PostgreSQL to everybody in a cluster that add-ons share, named by one of
+                                       them; it begins by itself; --cancel takes that back, or gives it up
+  borealis upgrade-revert ADDON [--wait 10m] [--json]
+                                       go back to the major version from before the last upgrade, with what was written since
   borealis drill failover ADDON [--planned] [--json]
                                        kill the add-on's primary server and see a standby take over; --planned: let sessions rest
                                        meanwhile instead
@@ -150,6 +157,8 @@ const commands: Record<string, (args: string[]) => Promise<number>> = {
   'upgrade-minor': async (args) => upgradeMinor(runningService, args),
   releases: async (args) => releasesCommand(await runningService(), args),
   'maintenance-window': async (args) => maintenanceWindowCommand(runningService, args),
+  'upgrade-major': async (args) => upgradeMajor(runningService, args),
+  'upgrade-revert': async (args) => upgradeRevert(runningService, args),
   'upgrade-gateway': async (args) => upgradeGatewayCommand(await runningService(), args),
   'find-change': async (args) => findChange(runningService, args),
   drill: async (args) => drill(runningService, args),

@@ -1,4 +1,6 @@
 import {
+  type AnnouncedMajorUpgrade,
+  announcedMajorUpgrade,
   backupReceipt,
   type ChangeQuery,
   type ChangeSearch,
@@ -7,9 +9,12 @@ import {
   formatEvent,
   type MaintenanceWindow,
   type MaintenanceWindowAnswer,
+  type MajorRevertRequest,
+  type MajorUpgrade,
   type MinorUpgrade,
   type MinorUpgradeRequest,
   maintenanceWindowAnswer,
+  majorUpgrade,
   minorUpgrade,
   type ReleaseOverview,
   releaseOverview,
@@ -21,6 +26,7 @@ import { Failure } from './failure.js';
 const addons = z.array(
   z.looseObject({
     ...{ id: z.string(), name: z.string(), clusterId: z.string(), status: z.string() },
+    ...{ plan: z.string(), postgresMajor: z.string() },
     sentence: z.string().nullable(),
   }),
 );
@@ -127,6 +133,22 @@ export class OperatorClient {
     return maintenanceWindowAnswer.parse(
       await this.#send(wanted === null ? 'DELETE' : 'PUT', path, wanted ?? undefined),
     );
+  }
+
+  /** Asks once for the way back from the last major upgrade, or how far that has come; throws a `Failure` with the service's reason. */
+  async revertMajorUpgrade(addonId: string, wanted: MajorRevertRequest): Promise<MajorUpgrade> {
+    return majorUpgrade.parse(await this.#post(`/operator/addons/${addonId}/upgrade-revert`, wanted));
+  }
+
+  /** Announces the major upgrade of a shared cluster; throws a `Failure` with the service's reason. */
+  async announceMajorUpgrade(clusterId: string, major: string, inSeconds: number): Promise<AnnouncedMajorUpgrade> {
+    const answer = await this.#post(`/operator/clusters/${clusterId}/major-upgrade`, { major, inSeconds });
+    return announcedMajorUpgrade.parse(answer);
+  }
+
+  /** Takes such an announcement back, or gives the upgrade up; throws a `Failure` with the service's reason. */
+  async cancelMajorUpgrade(clusterId: string): Promise<void> {
+    await this.#send('DELETE', `/operator/clusters/${clusterId}/major-upgrade`);
   }
 
   /** Has a standby take the primary's place, and waits; throws a `Failure` with the service's reason. */

@@ -9,6 +9,7 @@ const ASK_AGAIN_MS = 200;
 const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600 };
 
 type Ended = Exclude<MinorUpgrade, { state: 'running' }>;
+type SessionsMoved = Pick<Extract<MinorUpgrade, { state: 'done' }>, 'pauseMs' | 'kept' | 'closed'>;
 
 /** `borealis upgrade-minor …`; returns the exit status: 1 for an upgrade that failed. Throws a `Failure` with the reason when none was begun. */
 export async function upgradeMinor(service: () => Promise<OperatorClient>, args: string[]): Promise<number> {
@@ -63,9 +64,13 @@ export function describe(addon: string, ended: Ended): string {
   const { from, to } = ended;
   if (ended.state === 'failed') return `${addon} was not upgraded from PostgreSQL ${from} to ${to}: ${ended.reason}\n`;
   if (from === to) return `${addon} runs PostgreSQL ${to} already.\n`;
-  const { pauseMs, kept, closed } = ended;
+  return `${addon} went from PostgreSQL ${from} to ${to}: ${sessionsMoved(ended)}.\n`;
+}
+
+/** What sessions noticed while one server took over from another. */
+export function sessionsMoved({ pauseMs, kept, closed }: SessionsMoved): string {
   const pause = pauseMs === null ? 'how long queries waited is not known' : `queries waited for ${pauseMs} ms`;
-  return `${addon} went from PostgreSQL ${from} to ${to}: ${pause}, ${sessions(kept, closed)}.\n`;
+  return `${pause}, ${sessions(kept, closed)}`;
 }
 
 function sessions(kept: number | null, closed: Record<string, number>): string {

@@ -50,5 +50,26 @@ export const pgVersionUpgradeStarted = z.object({
 });
 export type PgVersionUpgradeStarted = z.infer<typeof pgVersionUpgradeStarted>;
 
+/** The operator announces the upgrade of a shared cluster; it begins after so many seconds. */
+export const majorUpgradeAnnouncement = z.object({
+  major,
+  inSeconds: z
+    .number()
+    .int()
+    .min(0)
+    .max(90 * 86_400),
+});
+export const announcedMajorUpgrade = z.object({
+  clusterId: z.string(),
+  /** Majors. */
+  from: z.string(),
+  to: z.string(),
+  /** ISO 8601. */
+  beginsAfter: z.string(),
+  /** The names of all add-ons in the cluster. */
+  addons: z.array(z.string()),
+});
+export type AnnouncedMajorUpgrade = z.infer<typeof announcedMajorUpgrade>;
+
 /** `DELETE …/pg-version-upgrades/current`. */
 export const pgVersionUpgradeCancelled = z.object({});

@@ -223,6 +223,22 @@ export const ERRORS = {
     status: 400,
     sentence: () => 'There is no PostgreSQL major version upgrade of the add-on in progress.',
   },
+  noWayBack: {
+    status: 422,
+    sentence: () => 'There is no major upgrade of the add-on to go back from.',
+  },
+  newcomers: {
+    status: 422,
+    sentence: () =>
+      'There is no way back: other add-ons came to the cluster since the upgrade, and were never on the former server.',
+  },
+  noCluster: { status: 404, sentence: (d) => `There is no cluster "${d.cluster}".`, resourceType: 'cluster' },
+  clusterNotShared: {
+    status: 422,
+    sentence: () =>
+      'Only the upgrade of a cluster that add-ons share is announced. One with a cluster of its own is upgraded with ' +
+      '"heroku borealis-pg:upgrade:execute".',
+  },
   majorTooLate: {
     status: 400,
     sentence: (d) => `It is too late: PostgreSQL ${d.version} has taken over already.`,

@@ -39,6 +39,8 @@ import { STORAGE_POLICY } from './storage/storage-policy.js';
 import { StorageWatch } from './storage/storage-watch.js';
 import { MAINTENANCE_POLICY } from './upgrades/maintenance-window.js';
 import { MaintenanceWindows } from './upgrades/maintenance-windows.js';
+import { MajorReverts } from './upgrades/major-reverts.js';
+import { SharedMajorUpgrades } from './upgrades/major-shared.js';
 import { majorUpgradeStrand } from './upgrades/major-upgrade.strand.js';
 import { MajorUpgrades } from './upgrades/major-upgrades.js';
 import { MinorUpgrades } from './upgrades/minor-upgrades.js';
@@ -145,7 +147,11 @@ async function assemble(options: Options, db: ControlDatabase, vault: Vault): Pr
         events,
         metrics,
         changes: new ChangeFinder(db, engine),
-        upgrades: new MinorUpgrades(db, engine),
+        upgrades: {
+          minor: new MinorUpgrades(db, engine),
+          reverts: new MajorReverts({ db, strands, strand: upgradeKind }),
+          shared: new SharedMajorUpgrades({ db, engine, strands, strand: upgradeKind }),
+        },
         releases: new ReleasesOverview(db, engine, maintenance),
         windows: new MaintenanceWindows(db, maintenance),
         drill: new FailoverDrill(db, engine),

@@ -15,6 +15,8 @@ import { findBackup, STORED_BACKUP } from '../restore/find-backup.js';
 import { issueImportToken } from '../restore/restore-tokens.js';
 import type { RotationRequests } from '../rotation/requests.js';
 import type { MaintenanceWindows } from '../upgrades/maintenance-windows.js';
+import type { MajorReverts } from '../upgrades/major-reverts.js';
+import type { SharedMajorUpgrades } from '../upgrades/major-shared.js';
 import type { MinorUpgrades } from '../upgrades/minor-upgrades.js';
 import type { ReleasesOverview } from '../upgrades/releases-overview.js';
 import { bearerToken, sameSecret } from './authorization.js';
@@ -75,7 +77,7 @@ interface Parts {
   events: EventReader;
   metrics: Metrics;
   changes: ChangeFinder;
-  upgrades: MinorUpgrades;
+  upgrades: { minor: MinorUpgrades; reverts: MajorReverts; shared: SharedMajorUpgrades };
   releases: ReleasesOverview;
   windows: MaintenanceWindows;
   drill: FailoverDrill;
@@ -85,7 +87,7 @@ const params = z.object({ uuid: z.uuid().toLowerCase() });
 const tags = ['operator'];
 const refusals = { 400: partnerError, 401: partnerError, 500: partnerError };
 
-/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import, finds what took rows away, replaces gateways, puts other minor releases in place and has a standby take over. */
+/** What the operator sees: every add-on with what it is doing, what happens as it happens, and metrics; how he wakes what is parked, renews credentials, begins an import, finds what took rows away, replaces gateways, puts other releases in place and has a standby take over. */
 export function operatorApi(parts: Parts): FastifyPluginAsyncZod {
   const { db, engine, token, strands, rotations, backups, overview, events, metrics, changes, upgrades, drill } = parts;
   return async (app) => {

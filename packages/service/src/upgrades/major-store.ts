@@ -57,6 +57,11 @@ export async function setMajorUpgrade(
   return result.numUpdatedRows === 1n;
 }
 
+/** Forgets one that was only announced. */
+export async function dropAnnounced(tx: Queries, { request }: Pick<MajorUpgradeRow, 'request'>): Promise<void> {
+  await tx.sql.deleteFrom('major_upgrade').where('request', '=', request).where('state', '=', 'announced').execute();
+}
+
 /** What the engine says of its end is final, wherever it stands; true unless it had ended before. */
 export async function closeMajorUpgrade(tx: Queries, request: string, answer: MajorUpgrade): Promise<boolean> {
   const result = await tx.sql

@@ -8,6 +8,7 @@ import {
   type MajorUpgradeRequest,
   type MinorUpgrade,
   type MinorUpgradeRequest,
+  type PostgresMajor,
   parseVerifier,
 } from '@borealis/contract';
 import {
@@ -282,7 +283,11 @@ export class FakeEngine implements Engine {
 
   #majorAnswer(asked: FakeEngine['majorAsked'][number]): MajorUpgrade {
     this.majorAsked.push(asked);
-    return this.majorUpgrades.length > 1 ? this.majorUpgrades.shift()! : this.majorUpgrades[0]!;
+    const answer = this.majorUpgrades.length > 1 ? this.majorUpgrades.shift()! : this.majorUpgrades[0]!;
+    const found = this.clusters.get(asked.id);
+    const major = answer.to.split('.')[0] as PostgresMajor;
+    if (found && answer.state === 'done') Object.assign(found, { version: answer.to, spec: { ...found.spec, major } });
+    return answer;
   }
 
   /** What `storedCluster` finds, by name. */
