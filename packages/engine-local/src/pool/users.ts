@@ -82,7 +82,11 @@ async function hasOrphans(pool: Pool): Promise<boolean> {
     const about = [imageOf(pool), clearFile(pool), pool.home];
     return (
       TOOLS.includes(basename(name)) &&
-      args.some((arg) => about.includes(arg) || /^(\/dev\/loop|\/dev\/mapper\/borealis-|borealis-)/.test(arg))
+      args.some(
+        (arg) =>
+          about.some((path) => arg === path || arg.includes(JSON.stringify(path))) ||
+          /^(\/dev\/loop|\/dev\/mapper\/borealis-|borealis-)/.test(arg),
+      )
     );
   });
 }
