@@ -4,7 +4,9 @@ import {
   type ChangeQuery,
   type ChangeSearch,
   CLUSTER_ID,
+  type MajorRevertRequest,
   type MajorUpgrade,
+  type MajorUpgradeRequest,
   type MinorUpgrade,
   type MinorUpgradeRequest,
   POSTGRES_MAJORS,
@@ -68,7 +70,8 @@ import { CONTROL_ID } from './control-database.js';
 import { checkOrigin } from './copies/origin-check.js';
 import { readRestoreWindow } from './copies/restore-window.js';
 import { toEngineError } from './errors.js';
-import { refuseMajorUpgrade } from './major/major-upgrade.js';
+import { cancelMajorUpgrade, revertMajorUpgrade, upgradeMajor } from './major/major-upgrade.js';
+import { refuseDuringMajor } from './major/refuse.js';
 import { replacePrimary } from './nodes/replace-primary.js';
 import { MOST_NODES } from './nodes/roles.js';
 import { upgradeMinor } from './restart/minor-upgrade.js';
@@ -197,15 +200,19 @@ export class LocalEngine implements Engine {
   }
 
   async installExtension(id: string, database: string, name: string): Promise<InstalledExtension> {
+    refuseDuringMajor(this.known(id).state.journal.record);
     return this.inDatabase(id, database, (connectTo, spec) => installExtension(connectTo, spec, name));
   }
 
   async removeExtension(id: string, database: string, name: string): Promise<void> {
+    refuseDuringMajor(this.known(id).state.journal.record);
     await this.inDatabase(id, database, (connectTo, spec) => removeExtension(connectTo, spec, name));
   }
 
   async dropDatabase(id: string, name: string): Promise<void> {
-    await dropClusterDatabase(this.known(id).state, name);
+    const { state } = this.known(id);
+    refuseDuringMajor(state.journal.record);
+    await dropClusterDatabase(state, name);
   }
 
   async restoreWindow(id: string): Promise<RestoreWindow | null> {
@@ -258,25 +265,29 @@ export class LocalEngine implements Engine {
     });
   }
 
-  async upgradeMajor(): Promise<MajorUpgrade> {
-    return refuseMajorUpgrade();
+  async upgradeMajor(id: string, wanted: MajorUpgradeRequest): Promise<MajorUpgrade> {
+    return upgradeMajor(this.known(id).state, wanted);
   }
 
-  async cancelMajorUpgrade(): Promise<MajorUpgrade> {
-    return refuseMajorUpgrade();
+  async cancelMajorUpgrade(id: string, request: string): Promise<MajorUpgrade> {
+    return cancelMajorUpgrade(this.known(id).state, request);
   }
 
-  async revertMajorUpgrade(): Promise<MajorUpgrade> {
-    return refuseMajorUpgrade();
+  async revertMajorUpgrade(id: string, wanted: MajorRevertRequest): Promise<MajorUpgrade> {
+    return revertMajorUpgrade(this.known(id).state, wanted);
   }
 
   async copyDatabase(id: string, database: string, from: DatabaseCopySource): Promise<boolean> {
     const source = backupElsewhere((clusterId) => this.find(clusterId)?.state, database, from);
-    return this.#fills.ask(this.known(id).state, database, source);
+    const { state } = this.known(id);
+    refuseDuringMajor(state.journal.record);
+    return this.#fills.ask(state, database, source);
   }
 
   async fillDatabase(id: string, database: string, dump: DumpName): Promise<boolean> {
-    return this.#fills.ask(this.known(id).state, database, storedDump(this.context, dump));
+    const { state } = this.known(id);
+    refuseDuringMajor(state.journal.record);
+    return this.#fills.ask(state, database, storedDump(this.context, dump));
   }
 
   async usage(id: string): Promise<Record<string, number>> {

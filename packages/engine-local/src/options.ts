@@ -43,6 +43,8 @@ export interface KeeperOptions {
   bases?: Partial<BasePolicy>;
   /** How long finished log may fail to come into the archive before that is told, in milliseconds; a minute when not given. */
   archive?: { lateMs: number };
+  /** How long there is a way back to the former major after an upgrade, in seconds; none when not given. */
+  majorRevertSeconds?: number;
   /** Left out: nothing leaves the machine. */
   store?: StoreOptions;
   /** Other bounds for making and proving backups than the usual ones. */

@@ -29,6 +29,8 @@ export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-
 export { installExtension } from './extensions/install.js';
 export { extensionsReference } from './extensions/reference.js';
 export { removeExtension } from './extensions/remove.js';
+export { applyAgain, carryOver, findNotCarried } from './major/carry-over.js';
+export { carrySettings } from './major/carry-settings.js';
 export { guardSchema, unguardSchema } from './major/guard.js';
 export { dropAllNotes } from './major/notes.js';
 export { caughtUp, logEnd, SyncLost, type SyncProgress, syncProgress } from './major/progress.js';
@@ -42,6 +44,13 @@ export {
   subscribe,
   writeSubscriptionPassword,
 } from './major/subscribe.js';
+export {
+  beginWayBack,
+  endWayBack,
+  hasWayBack,
+  openWayBack,
+  prepareWayBack,
+} from './major/way-back.js';
 export { ensureRelease, isCached, type ReleaseRequest } from './release/cache.js';
 export { majorOf, offeredMajors, offeredRelease, pinnedRelease, type ReleasePin } from './release/offers.js';
 export { cacheDirectory, supportedPlatform } from './release/platform.js';

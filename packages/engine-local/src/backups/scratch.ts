@@ -22,7 +22,7 @@ export async function withScratch<T>(state: ClusterState, work: (spec: ServerSpe
     const { privateMemoryMiB } = serverSpec(state);
     return await work({
       release: state.release!,
-      dataDirectory: dataOf(state.journal),
+      dataDirectory: join(paths.scratch, 'data'),
       socketDirectory: paths.scratchSockets,
       port: 5432,
       superuser: { name: 'borealis', password: randomBytes(24).toString('hex') },
@@ -41,11 +41,10 @@ export async function withScratch<T>(state: ClusterState, work: (spec: ServerSpe
 export async function removeScratch(journal: ClusterJournal): Promise<void> {
   const { paths, record } = journal;
   await ownUser(record.osUsers?.postgres, async (os) => {
-    await stopScratchServer({ dataDirectory: dataOf(journal), os });
+    for (const name of ['data', 'next'] as const)
+      await stopScratchServer({ dataDirectory: join(paths.scratch, name), os });
     return null;
   });
   for (const path of [paths.scratch, paths.scratchSockets])
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
-
-const dataOf = ({ paths }: ClusterJournal) => join(paths.scratch, 'data');

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ClusterSpec, EngineError } from '@borealis/engine';
+import { refuseDuringMajor } from '../major/refuse.js';
 import type { ChangeRecord } from './record.js';
 import type { ClusterState } from './state.js';
 
@@ -9,9 +10,10 @@ import type { ClusterState } from './state.js';
  */
 export async function changeSpec(state: ClusterState, asked: ClusterSpec): Promise<void> {
   const { journal } = state;
-  await journal.update(({ id, wanted, born, spec, change }) => {
+  await journal.update(({ id, wanted, born, spec, change, major }) => {
     if (wanted === 'gone') throw new EngineError('conflict', `The cluster "${id}" is being destroyed.`);
     if (!born) throw new EngineError('not_ready', `The cluster "${id}" is still being made.`);
+    refuseDuringMajor({ id, major });
     const next = { ...asked, origin: spec.origin };
     refuseOtherKind(spec, next);
     if (isDeepStrictEqual(plain(spec), plain(next))) return { changeFailure: null };

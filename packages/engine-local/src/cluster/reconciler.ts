@@ -8,6 +8,9 @@ import { removeScratch } from '../backups/scratch.js';
 import { watchBases } from '../copies/base-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
+import { newMajorState } from '../major/major-state.js';
+import { watchMajor } from '../major/major-watch.js';
+import { switchMajor } from '../major/switch-steps.js';
 import { stopStandbys } from '../nodes/node-servers.js';
 import { watchPrimary } from '../nodes/primary-watch.js';
 import { replaceOnDemand } from '../nodes/replace-primary.js';
@@ -43,6 +46,7 @@ const STEPS: readonly Step[] = [
   finishFailover,
   ...SPEC_STEPS,
   restartServer,
+  switchMajor,
   replaceOnDemand,
 ];
 const TICK = 1000;
@@ -126,6 +130,7 @@ export class ClusterReconciler {
       storedBases: null,
       storedDumps: new Map(),
       restart: newRestartState(),
+      major: newMajorState(),
       serverRestarts: new Restarts(),
       gatewayRestarts: new Restarts(),
     };
@@ -141,6 +146,7 @@ export class ClusterReconciler {
     this.#running = this.loop();
     this.tidy();
     const watchers = [
+      watchMajor,
       ...(isShared(this.state) ? [watchTenants] : []),
       ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
       ...(isShared(this.state) ? [] : [watchPrimary, watchStandbys, watchReplication]),

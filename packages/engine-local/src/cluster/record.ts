@@ -4,6 +4,7 @@ import { Secret } from '@borealis/contract';
 import { z } from 'zod';
 import { traversable } from '../home/home.js';
 import { type ClusterPaths, ofEra, ofNode } from '../home/paths.js';
+import { formerServer, majorMove, majorOutcome } from '../major/major-record.js';
 import { plannedRestart, restartOutcome } from '../restart/restart-record.js';
 import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
 import { Mutex } from '../system/mutex.js';
@@ -122,6 +123,12 @@ const clusterRecord = z.object({
   next: plannedRestart.nullable().default(null),
   /** What came of the last planned restart. */
   lastRestart: restartOutcome.nullable().default(null),
+  /** Null: no server of another major is to take over. */
+  major: majorMove.nullable().default(null),
+  /** What came of the last one. */
+  lastMajor: majorOutcome.nullable().default(null),
+  /** Null: there is no way back to a former major. */
+  former: formerServer.nullable().default(null),
   /** Null: no tunnel leads to this cluster. */
   gateway: gatewayRecord.nullable(),
   access: clusterAccess.nullable(),

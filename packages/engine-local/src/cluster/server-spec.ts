@@ -35,6 +35,7 @@ export function serverSpec(state: ClusterState): ServerSpec {
         }
       : {}),
     synchronousWith: requiredNodes(record).map(nodeName),
+    ...(state.major.isClosed ? { access: { method: 'none' } } : {}),
   };
 }
 

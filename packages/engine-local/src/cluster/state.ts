@@ -3,6 +3,7 @@ import type { ClusterPhase, EngineError, FailoverOutcome } from '@borealis/engin
 import type { AppliedDatabases, OsUser, Release, ServerIdentity } from '@borealis/postgres';
 import type { Jobs } from '../backups/jobs.js';
 import type { SpoolReader } from '../events/spool-reader.js';
+import type { MajorState } from '../major/major-state.js';
 import type { Replacement } from '../nodes/replace-primary.js';
 import type { RestartState } from '../restart/restart-state.js';
 import type { StoredDumps } from '../store/dump-watch.js';
@@ -94,6 +95,7 @@ export interface ClusterState {
   /** What is known of the dumps of each database in the object store. */
   readonly storedDumps: Map<string, StoredDumps>;
   restart: RestartState;
+  major: MajorState;
   readonly serverRestarts: Restarts;
   readonly gatewayRestarts: Restarts;
 }

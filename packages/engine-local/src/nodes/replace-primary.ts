@@ -8,6 +8,7 @@ import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
 import { toEngineError } from '../errors.js';
 import { resumeSessions } from '../gateway/control-client.js';
+import { refuseDuringMajor } from '../major/refuse.js';
 import { nodesWith } from './roles.js';
 import { findHeir, makePrimary } from './take-over.js';
 
@@ -28,6 +29,7 @@ export async function replacePrimary(cluster: ClusterReconciler, how: PrimaryRep
   const { state } = cluster;
   const { generation } = state.journal.record;
   if (state.replacement) throw new EngineError('conflict', 'The primary is being replaced already.');
+  refuseDuringMajor(state.journal.record);
   refuseWithoutHeir(state);
   const replacement: Replacement = { how, refusal: null, begun: false };
   state.replacement = replacement;

@@ -1,5 +1,6 @@
 import { EngineError } from '@borealis/engine';
 import type { ClusterState } from '../cluster/state.js';
+import { refuseDuringMajor } from '../major/refuse.js';
 
 export interface WantedRestart {
   /** Chosen by the caller: `record.lastRestart` bears it when the restart has ended. */
@@ -21,6 +22,7 @@ export interface WantedRestart {
 export async function planRestart(state: ClusterState, wanted: WantedRestart): Promise<void> {
   const { journal } = state;
   await journal.update((record) => {
+    refuseDuringMajor(record);
     const { request, to, isTried, patienceSeconds } = wanted;
     if (record.next) {
       if (record.next.to === to) return {};

@@ -23,6 +23,7 @@ function standbyRules({ replicationRole }: ServerSpec): string[] {
 }
 
 function tenantRules(spec: ServerSpec): string[] {
+  if (spec.access.method === 'none') return [];
   const method = spec.access.method === 'peer' ? `peer map=${MAP}` : 'scram-sha-256';
   if (knowsPatterns(spec)) return [`local all "/${TENANT_ROLE_PATTERN}" ${method}`];
   if (spec.access.method === 'scram') return [`local all all ${method}`];

@@ -47,7 +47,7 @@ function fixedSettings(spec: ServerSpec): Record<string, string> {
     port: String(spec.port),
     unix_socket_directories: spec.socketDirectory,
     // Under peer the directory's group decides who comes in; otherwise the directory is its owner's alone.
-    unix_socket_permissions: spec.access.method === 'peer' ? '0770' : '0777',
+    unix_socket_permissions: spec.access.method === 'scram' ? '0777' : '0770',
     cluster_name: clusterName(spec.dataDirectory),
     update_process_title: 'on',
     ssl: 'off',

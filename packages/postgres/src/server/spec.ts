@@ -7,7 +7,7 @@ export interface OsUser {
   gid: number;
 }
 
-/** Who may log in as a tenant's role: the gateway's own OS user by peer, or whoever knows the password. */
+/** Who may log in as a tenant's role: the gateway's own OS user by peer, whoever knows the password, or nobody. */
 export type ServerAccess =
   | {
       method: 'peer';
@@ -15,7 +15,8 @@ export type ServerAccess =
       /** Every tenant role; majors before 16 need them by name, so write the configuration anew when they change. */
       roles: readonly string[];
     }
-  | { method: 'scram' };
+  | { method: 'scram' }
+  | { method: 'none' };
 
 export interface Recovery {
   /** PostgreSQL's `restore_command`; a failure is the end of the log. */
