@@ -15,6 +15,7 @@ import { moves } from './measures/moves.mjs';
 import { neighbour } from './measures/neighbour.mjs';
 import { pgbench } from './measures/pgbench.mjs';
 import { provision } from './measures/provision.mjs';
+import { replication } from './measures/replication.mjs';
 import { restore } from './measures/restore.mjs';
 import { restriction } from './measures/restriction.mjs';
 import { rotation } from './measures/rotation.mjs';
@@ -33,6 +34,7 @@ const RUNNERS = {
   rotation,
   neighbour,
   moves,
+  replication,
   archive,
   encryption,
   clone,

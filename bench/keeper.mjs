@@ -5,7 +5,7 @@ import { findPlan, SMALLEST_ISOLATED_PLAN } from '@borealis/contract';
 import { startKeeper } from '@borealis/engine-local';
 import { cacheDirectory } from '@borealis/postgres';
 import { pino } from 'pino';
-import { homePaths } from '../packages/engine-local/dist/home/paths.js';
+import { homePaths, ofNode } from '../packages/engine-local/dist/home/paths.js';
 import { MAJOR } from './peer/postgres.mjs';
 import { until } from './run.mjs';
 import { serverEnvironment } from './server.mjs';
@@ -54,10 +54,10 @@ export class Keeper {
     return this.#keeper.stop({ clusters: true });
   }
 
-  /** A cluster of the smallest plan that has one of its own, empty or a copy of another; resolves at once. */
-  create(id, origin) {
+  /** A cluster of the smallest plan that has one of its own, empty or a copy of another, on so many nodes; resolves at once. */
+  create(id, origin, nodes = 1) {
     const { vcpu, memoryGiB, storageGiB } = findPlan(SMALLEST_ISOLATED_PLAN);
-    const spec = { major: MAJOR, tenancy: 'isolated', nodes: 1, vcpu, memoryGiB, storageGiB };
+    const spec = { major: MAJOR, tenancy: 'isolated', nodes, vcpu, memoryGiB, storageGiB };
     return this.engine.createCluster(id, { ...spec, ...(origin && { origin }) });
   }
 
@@ -70,9 +70,9 @@ export class Keeper {
     return this.engine.applyAccess(id, ACCESS);
   }
 
-  /** What is to be known of a running cluster's server to connect to it and to copy it. */
-  async serverSpec(id) {
-    const { record, socketDirectory, data } = this.paths.cluster(id);
+  /** What is to be known of a running node's server to connect to it and to copy it. */
+  async serverSpec(id, node = 1) {
+    const { record, socketDirectory, data } = ofNode(this.paths.cluster(id), node);
     const { superuserPassword: password } = JSON.parse(await readFile(record, 'utf8'));
     const { uid, gid } = await stat(data);
     return {
@@ -84,9 +84,9 @@ export class Keeper {
     };
   }
 
-  /** What libpq's programs read to be the superuser of a cluster. */
-  async environment(id) {
-    return serverEnvironment(await this.serverSpec(id));
+  /** What libpq's programs read to be the superuser of a cluster, on one of its nodes. */
+  async environment(id, node = 1) {
+    return serverEnvironment(await this.serverSpec(id, node));
   }
 
   /**

@@ -10,6 +10,7 @@ export const MEASURES = [
   'rotation',
   'neighbour',
   'moves',
+  'replication',
   'archive',
   'encryption',
   'clone',
