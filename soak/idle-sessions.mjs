@@ -54,11 +54,13 @@ export class IdleSessions {
 
   /**
    * Asks each for its state, and gives a sentence for each that is not as promised after a `planned` replacement of the server or a `crash`.
-   * `notified` are the numbers that were sent and acknowledged. Those that have ended are forgotten.
+   * `notified` are the numbers that were sent and acknowledged. After a crash that took so long that the gateway `gaveUp` waiting, all may have ended.
+   * Those that have ended are forgotten.
    */
-  async check(how, notified) {
+  async check(how, notified, gaveUp) {
     const wrong = [];
     for (const session of this.#sessions) {
+      if (gaveUp && session.client.ended) continue;
       const sentence = await judge(session, how, notified).catch((error) => `was lost: ${error.message}`);
       if (sentence) wrong.push(`an idle session with ${session.kind.name} ${sentence}`);
     }

@@ -14,6 +14,9 @@ import { readRows, Writers } from './writers.mjs';
 /** What a client may be told when its server dies; null stands for a connection that just ends. */
 const OF_A_CRASH = ['57P01', '57P02', '57P03', '08006', 'ECONNRESET', null];
 
+/** Sessions wait 15 seconds for another server; the failover begins a moment before or after. */
+const GATEWAY_WAITS_MS = 13_000;
+
 /** Runs the soak; returns the exit status. */
 export async function soak(args) {
   const options = readOptions(args);
@@ -114,7 +117,9 @@ async function check({ cluster, ledger, writers, notifier, idle, watch }, { how 
   const failures = [...writers.failures, ...notifier.failures];
   const unexpected = failures.filter(({ code }) => how === 'planned' || !OF_A_CRASH.includes(code));
   violations.push(...unexpected.map(({ code, message }) => `a client was told ${code}: ${message}`));
-  violations.push(...(await idle.check(how, notified)), ...watch.found);
+  const failover = cluster.events.findLast(({ type }) => type === 'failover-completed');
+  const gaveUp = how === 'crash' && failover?.outcome.milliseconds > GATEWAY_WAITS_MS;
+  violations.push(...(await idle.check(how, notified, gaveUp)), ...watch.found);
   const now = ledger.now();
   const { rows, wrong } = await readRows(cluster);
   violations.push(...describeDifferences(ledger.compare(rows, now, Number.POSITIVE_INFINITY), 'the primary'), ...wrong);
