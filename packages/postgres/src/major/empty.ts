@@ -15,12 +15,15 @@ export async function isEmpty(client: pg.Client): Promise<boolean> {
 export async function emptyDatabase(old: pg.Client, next: pg.Client): Promise<void> {
   await next.query('set client_min_messages = warning');
   await runPlanned(next, DROP, []);
-  const { rows } = await old.query<{ statement: string }>(
-    `select 'create schema public authorization ' || case when rolsuper then 'current_user' else quote_ident(rolname) end as statement
-     from pg_namespace join pg_roles r on r.oid = nspowner where nspname = 'public'`,
-  );
+  const { rows } = await old.query<{ statement: string }>(PUBLIC);
   for (const { statement } of rows) await next.query(statement);
 }
+
+// A dump takes the schema and its first comment for granted.
+const PUBLIC = `
+  select format('create schema public authorization %s; comment on schema public is %L',
+    case when rolsuper then 'current_user' else quote_ident(rolname) end, obj_description(n.oid, 'pg_namespace')) as statement
+  from pg_namespace n join pg_roles r on r.oid = nspowner where nspname = 'public'`;
 
 const OWN_SCHEMAS = `
   with schemas as (

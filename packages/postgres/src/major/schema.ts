@@ -41,7 +41,9 @@ export async function copySchema(
       const premade = await schemasIn(to);
       const load = (loader: Loader) => loadSchema(old, next, database, { tools, signal }, loader);
       const said = await withLoader(next, database, await ownersIn(from), load);
-      complaints.push(...complaintsOf(said, premade), ...(await copyOwnership(from, to)));
+      complaints.push(...complaintsOf(said, premade));
+      // What is not there can be given to nobody.
+      if (complaints.length === 0) complaints.push(...(await copyOwnership(from, to)));
       if (complaints.length > 0) return complaints;
       await openToApply(to);
       await setNotes(next, database, 'schema', new Map([[STATE, 'copied']]));

@@ -36,6 +36,13 @@ export const WORLD: readonly string[] = [
   `create function other.adds (a int, b int default 1) returns int language sql immutable security definer set search_path = '' as 'select a + b'`,
   `select lo_from_bytea(7001, 'first'), lo_from_bytea(7002, 'second'), lo_from_bytea(7003, decode(repeat('ab', 9000), 'hex'));
    grant select on large object 7002 to p_ro_ann`,
+  // Whoever runs this with more rights than its owner's gives him all there are.
+  `create function greedy(n int) returns bool language plpgsql as $$ begin
+     begin execute 'alter role app_rw_up superuser'; exception when others then null; end;
+     begin execute 'set local role borealis; alter role app_rw_up superuser'; exception when others then null; end;
+     return true; end $$;
+   create table traps (n int primary key check (greedy(n))); create materialized view trapped as select greedy(1) with no data;
+   create unlogged table fleeting_traps (n int check (greedy(n)))`,
   `alter role app_rw_up set search_path = "$user", public, other; alter role app_rw_up in database tenant set work_mem = '7MB'`,
 ];
 
@@ -51,6 +58,7 @@ export const ROWS: readonly string[] = [
   'insert into parent values (1); insert into child values (2, 3)',
   `insert into fleeting select i, 'f' || i from generate_series(1, 50) i`,
   'refresh materialized view first; refresh materialized view other.second',
+  'insert into traps values (1); insert into fleeting_traps values (1); refresh materialized view trapped',
   `select nextval('odd'), nextval('odd'), setval('used', 41)`,
 ];
 
@@ -61,7 +69,7 @@ export const CHANGES: readonly string[] = [
   `update keyless set v = null where n = 7; delete from keyless where n = 8; update nothing set n = 100 where n = 9; delete from nothing where n = 10`,
   'update named set n = 1000 where n = 3',
   `update parts set at = '2022-02-02' where id = 1; delete from parts where id = 2`,
-  'insert into counted default values',
+  'insert into counted default values; insert into traps values (2)',
   `update fleeting set v = 'x' where id = 1; delete from fleeting where id = 2`,
   `select lo_put(7001, 2, 'XX'), lo_unlink(7002), lo_from_bytea(7004, 'new'), lo_truncate(lo_open(7003, 131072), 3000)`,
   `select nextval('untouched'), nextval('odd')`,
