@@ -29,10 +29,11 @@ export { ExtensionError, type ExtensionErrorCode } from './extensions/extension-
 export { installExtension } from './extensions/install.js';
 export { extensionsReference } from './extensions/reference.js';
 export { removeExtension } from './extensions/remove.js';
-export { applyAgain, carryOver, findNotCarried } from './major/carry-over.js';
+export { applyAgain, carryOver, prepareCarryOver } from './major/carry-over.js';
 export { carrySettings } from './major/carry-settings.js';
 export { guardSchema, unguardSchema } from './major/guard.js';
 export { dropAllNotes } from './major/notes.js';
+export { findNotCarried } from './major/obstacles.js';
 export { caughtUp, logEnd, SyncLost, type SyncProgress, syncProgress } from './major/progress.js';
 export { copySchema, type SchemaCopy } from './major/schema.js';
 export { prepareSource, undoSource } from './major/source.js';

@@ -5,6 +5,7 @@ import {
   connect,
   hasWayBack,
   logEnd,
+  prepareCarryOver,
   prepareWayBack,
   type ServerIdentity,
   type ServerSpec,
@@ -47,6 +48,7 @@ export async function makeReady(state: ClusterState, move: MajorMove): Promise<R
   }
   if (move.kind === 'upgrade' && isRevertible(state)) await prepareWayBack(next, databases);
   await feedAgain(next, databases);
+  for (const database of databases) await prepareCarryOver(source, next, database);
   return (await isClose(source, next, databases)) ? { next, server, databases } : null;
 }
 

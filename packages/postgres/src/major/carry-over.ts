@@ -1,16 +1,33 @@
 import { withConnection } from '../server/connection.js';
 import type { ServerSpec } from '../server/spec.js';
+import { carryLargeObjects } from './carry-large-objects.js';
 import { carrySequences } from './carry-sequences.js';
+import { carryUnlogged } from './carry-unlogged.js';
 import { carryViews } from './carry-views.js';
 import { UPGRADE } from './names.js';
-import { notCarried } from './not-carried.js';
+import { addNotes, readNotes } from './notes.js';
 import { closeAfterApply, openToApply } from './open-to-apply.js';
 import { copyOwnership } from './ownership.js';
 
 /**
- * Carries over what is not replicated of a database that nobody writes to any more and whose rows are all there: sequences, materialized views,
- * triggers, row security and rights as they are; from then on no changes are applied to the copy, until `applyAgain`. Throws when there is something that cannot be carried, and when a view takes longer than so
- * many seconds. Repeated, it does the same.
+ * Copies, while the database is written to, what is not replicated and takes long: large objects and what materialized views show; then reads
+ * statistics. `carryOver` then moves only what has changed since. Throws when a view cannot be filled in the copy.
+ */
+export async function prepareCarryOver(from: ServerSpec, to: ServerSpec, database: string): Promise<void> {
+  await withConnection(from, database, (old) =>
+    withConnection(to, database, async (next) => {
+      await carryLargeObjects(old, next, to, database);
+      await carryViews(old, next, to, database);
+      await next.query('analyze');
+    }),
+  );
+}
+
+/**
+ * Carries over what is not replicated of a database that nobody writes to any more and whose rows are all there: rows of unlogged tables,
+ * sequences, large objects, materialized views, triggers, row security, owners and rights as they are; from then on no changes are applied to
+ * the copy, until `applyAgain`. Throws when something of it cannot be carried, and when a view takes longer than so many seconds. `to`
+ * takes passwords (`access: { method: 'scram' }`). Repeated, it does the same.
  */
 export async function carryOver(
   from: ServerSpec,
@@ -20,13 +37,19 @@ export async function carryOver(
 ): Promise<void> {
   await withConnection(from, database, (old) =>
     withConnection(to, database, async (next) => {
-      const left = [...(await notCarried(old)), ...(await copyOwnership(old, next))];
-      if (left.length > 0) throw new Error(left.join(' '));
       // From here on nothing more may be applied, since triggers would fire.
       await next.query(`alter subscription ${UPGRADE} disable`);
+      await carryUnlogged(old, next, to, database);
       await carrySequences(old, next);
+      await carryLargeObjects(old, next, to, database);
       await closeAfterApply(old, next);
-      await carryViews(old, next, viewSeconds);
+      await next.query(`set statement_timeout = ${viewSeconds * 1000}`);
+      await carryViews(old, next, to, database);
+      await next.query('set statement_timeout = 0');
+      const left = await copyOwnership(old, next);
+      if (left.length > 0) throw new Error(left.join(' '));
+      // So that `undoSource` gives the copy, too, the identities that were there before.
+      await addNotes(to, database, 'identity', await readNotes(from, database, 'identity'));
     }),
   );
 }
@@ -37,9 +60,4 @@ export async function applyAgain(to: ServerSpec, database: string): Promise<void
     await openToApply(client);
     await client.query(`alter subscription ${UPGRADE} enable`);
   });
-}
-
-/** What stands against an upgrade of the database, a sentence each. */
-export async function findNotCarried(spec: ServerSpec, database: string): Promise<string[]> {
-  return withConnection(spec, database, notCarried);
 }

@@ -14,8 +14,17 @@ interface Setting {
 export async function carrySettings(from: ServerSpec, to: ServerSpec): Promise<void> {
   const wanted = await withConnection(from, 'postgres', readSettings);
   await withConnection(to, 'postgres', async (client) => {
-    for (const setting of wanted) for (const entry of setting.config) await client.query(statementFor(setting, entry));
+    const { rows } = await client.query<{ name: string }>('select lower(name) as name from pg_settings');
+    const known = new Set(rows.map(({ name }) => name));
+    for (const setting of wanted)
+      for (const entry of setting.config) if (isKnown(entry, known)) await client.query(statementFor(setting, entry));
   });
+}
+
+/** One that the other major has no longer would have no effect there; those with a dot are a tenant's own. */
+function isKnown(entry: string, known: ReadonlySet<string>): boolean {
+  const name = entry.slice(0, entry.indexOf('='));
+  return name.includes('.') || known.has(name.toLowerCase());
 }
 
 async function readSettings(client: pg.Client): Promise<Setting[]> {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { runPlanned } from '../access/sql.js';
-import { withConnection } from '../server/connection.js';
+import { connect, withConnection } from '../server/connection.js';
 import type { ServerSpec } from '../server/spec.js';
 import { loaderOf } from './names.js';
 
@@ -58,4 +58,9 @@ export async function ownersIn(client: pg.Client): Promise<string[]> {
        and dbid = (select oid from pg_database where datname = current_database())`,
   );
   return rows.map(({ name }) => name);
+}
+
+/** A session of the loader; the caller ends it. Nothing is found by an unqualified name but what is PostgreSQL's. */
+export async function connectAs(spec: ServerSpec, database: string, { name, password }: Loader): Promise<pg.Client> {
+  return connect({ ...spec, superuser: { name, password } }, database);
 }

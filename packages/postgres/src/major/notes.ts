@@ -5,9 +5,9 @@ import type { ServerSpec } from '../server/spec.js';
 /**
  * What a major upgrade has to know again after a crash. `identity`: a table's replica identity before it was widened. `schema`: the copy
  * of the schema is complete. `view`: the state of a materialized view whose rows were copied. `large-objects`: the moment since when
- * they may have changed. `definitions`: what a database's definitions were at the cut-over.
+ * they may have changed.
  */
-export type NoteKind = 'identity' | 'schema' | 'view' | 'large-objects' | 'definitions';
+export type NoteKind = 'identity' | 'schema' | 'view' | 'large-objects';
 
 // In the service's own database: so it is in no tenant's dump, and goes with a physical copy of the server.
 const TABLE = `

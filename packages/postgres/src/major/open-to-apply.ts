@@ -21,15 +21,15 @@ export async function openToApply(copy: pg.Client): Promise<void> {
 
 /** Makes triggers and row security of the copy what they are in the database that was copied; rights are `copyOwnership`'s. */
 export async function closeAfterApply(from: pg.Client, copy: pg.Client): Promise<void> {
-  const firing = await from.query<{ place: string; name: string; how: string }>(FIRING);
-  await runPlanned(copy, ENABLE, [
-    firing.rows.map(({ place }) => place),
-    firing.rows.map(({ name }) => name),
-    firing.rows.map(({ how }) => how),
+  const found = new Set((await copy.query<{ state: string }>(TRIGGERS)).rows.map(({ state }) => state));
+  const wanted = (await from.query<{ state: string }>(TRIGGERS)).rows.map(({ state }) => state);
+  const forced = (await from.query<{ place: string }>(FORCED)).rows;
+  await runPlanned(copy, 'select unnest($1::text[]) as statement', [
+    [
+      ...wanted.filter((state) => !found.has(state)),
+      ...forced.map(({ place }) => `alter table ${place} force row level security`),
+    ],
   ]);
-  const forced = await from.query<{ place: string }>(FORCED);
-  const force = `select format('alter table %s force row level security', place) as statement from unnest($1::text[]) as place`;
-  await runPlanned(copy, force, [forced.rows.map(({ place }) => place)]);
 }
 
 const TABLES = `
@@ -37,12 +37,13 @@ const TABLES = `
   where nspname !~ '^pg_' and nspname <> 'information_schema'`;
 
 const FIRING = `
-  select place, tgname as name, case tgenabled when 'A' then 'always' else 'replica' end as how
-  from pg_trigger join (${TABLES}) t on t.oid = tgrelid where not tgisinternal and tgenabled in ('A', 'R')`;
+  select place, tgname as name from pg_trigger join (${TABLES}) t on t.oid = tgrelid where not tgisinternal and tgenabled in ('A', 'R')`;
 
-const ENABLE = `
-  select format('alter table only %s enable %s trigger %I', place, how, name) as statement
-  from unnest($1::text[], $2::text[], $3::text[]) as t (place, name, how)`;
+/** How each is made what it is. */
+const TRIGGERS = `
+  select format('alter table only %s %s trigger %I', place, case tgenabled when 'O' then 'enable' when 'D' then 'disable'
+    when 'A' then 'enable always' else 'enable replica' end, tgname) as state
+  from pg_trigger join (${TABLES}) t on t.oid = tgrelid where not tgisinternal`;
 
 const FORCED = `select place from (${TABLES}) t where relforcerowsecurity`;
 

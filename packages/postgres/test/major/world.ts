@@ -35,7 +35,7 @@ export const WORLD: readonly string[] = [
    create operator === (leftarg = int, rightarg = int, function = int4eq)`,
   `create function other.adds (a int, b int default 1) returns int language sql immutable security definer set search_path = '' as 'select a + b'`,
   `select lo_from_bytea(7001, 'first'), lo_from_bytea(7002, 'second'), lo_from_bytea(7003, decode(repeat('ab', 9000), 'hex'));
-   grant select on large object 7002 to p_ro_ann`,
+   grant select on large object 7003 to p_ro_ann; comment on large object 7001 is 'large'`,
   // Whoever runs this with more rights than its owner's gives him all there are.
   `create function greedy(n int) returns bool language plpgsql as $$ begin
      begin execute 'alter role app_rw_up superuser'; exception when others then null; end;
@@ -59,7 +59,7 @@ export const ROWS: readonly string[] = [
   `insert into fleeting select i, 'f' || i from generate_series(1, 50) i`,
   'refresh materialized view first; refresh materialized view other.second',
   'insert into traps values (1); insert into fleeting_traps values (1); refresh materialized view trapped',
-  `select nextval('odd'), nextval('odd'), setval('used', 41)`,
+  `select nextval('odd'), nextval('odd'), setval('used', 41, false)`,
 ];
 
 /** Changes of every kind while the copy follows. */
@@ -78,3 +78,67 @@ export const CHANGES: readonly string[] = [
 
 /** What the owner has no right to. */
 export const CHANGES_BY_ANN = ['delete from named where n = 4'];
+
+/** What is written after the cut-over, for the way back. */
+export const LATER: readonly string[] = [
+  `update keyed set v = 'later' || id where id % 10 = 5; insert into keyed (v) values ('later')`,
+  `update keyless set v = 'later' where n = 11; delete from nothing where n = 12; insert into "we""ird.Tabelle" values ('later', 1)`,
+  'insert into counted default values; truncate parent cascade; insert into traps values (3)',
+  `insert into fleeting values (1000, 'later'); select lo_put(7001, 0, 'later'), lo_unlink(7004), lo_from_bytea(7005, 'later')`,
+  `select nextval('odd'), nextval('used'); refresh materialized view first`,
+];
+
+/** What cannot be brought to another major, and the words that say so. */
+export const IN_THE_WAY: readonly [string, RegExp][] = [
+  [
+    'create table no_key (n int, "J" json[])',
+    /public\.no_key has no primary key and the column "J" of the type json\[\], whose/,
+  ],
+  [
+    'create domain pointed as point; create table no_key_2 (p pointed)',
+    /public\.no_key_2 has no primary key and the column p of the type/,
+  ],
+  [
+    'create table hashed (m mood) partition by hash (m)',
+    /public\.hashed is partitioned by a hash of the enum column m,/,
+  ],
+  [
+    `create function native() returns int language internal as 'pg_backend_pid'`,
+    /function public\.native\(\) was made by a superuser/,
+  ],
+];
+
+/** Lines that are alike on both sides: everything that is not a row of a table. */
+export const DETAILS = `
+  with own as (select oid from pg_namespace where nspname in ('public', 'other', 'trgm')),
+  lines as (
+    select concat_ws(' ', 'sequence', schemaname, sequencename, data_type, last_value, start_value, increment_by, min_value, max_value, cycle) as line
+    from pg_sequences
+    union all select concat_ws(' ', 'unused', last_value, is_called) from public.used
+    union all select concat_ws(' ', 'view', m, n) from public.first union all select concat_ws(' ', 'second', s.*) from other.second s
+    union all select concat_ws(' ', 'filled', relname, relispopulated) from pg_class where relkind = 'm'
+    union all select concat_ws(' ', 'trigger', tgname, tgenabled) from pg_trigger where not tgisinternal
+    union all select concat_ws(' ', 'security', relname, relrowsecurity, relforcerowsecurity) from pg_class where relkind = 'r' and relnamespace in (select oid from own)
+    union all select concat_ws(' ', 'right', relname, a.grantee::regrole, privilege_type, is_grantable)
+      from pg_class, aclexplode(relacl) a where relnamespace in (select oid from own) and privilege_type <> 'MAINTAIN' and grantee <> 0
+    union all select concat_ws(' ', 'right', attname, a.grantee::regrole, privilege_type) from pg_attribute, aclexplode(attacl) a
+      where attrelid in (select oid from pg_class where relnamespace in (select oid from own))
+    union all select concat_ws(' ', 'default', defaclrole::regrole, defaclobjtype, a.grantee::regrole, privilege_type)
+      from pg_default_acl, aclexplode(defaclacl) a where privilege_type <> 'MAINTAIN'
+    union all select concat_ws(' ', 'owner', i.type, i.identity, proowner::regrole) from pg_proc p, pg_identify_object('pg_proc'::regclass, p.oid, 0) i
+      where pronamespace in (select oid from own) and not exists (select from pg_depend where objid = p.oid and deptype = 'e')
+    union all select concat_ws(' ', 'owner', oid::regclass, relowner::regrole) from pg_class where relnamespace in (select oid from own)
+    union all select concat_ws(' ', 'owner', oid::regtype, typowner::regrole) from pg_type where typnamespace in (select oid from own) and typtype in ('d', 'e')
+    union all select concat_ws(' ', 'schema', nspname, nspowner::regrole) from pg_namespace where oid in (select oid from own)
+    union all select concat_ws(' ', 'large', oid, lomowner::regrole, a.grantee::regrole, privilege_type)
+      from pg_largeobject_metadata left join aclexplode(lomacl) a on true
+    union all select concat_ws(' ', 'extension', extname, extowner::regrole, extnamespace::regnamespace) from pg_extension where extname <> 'plpgsql'
+    union all select concat_ws(' ', 'comment', i.type, i.identity, description)
+      from pg_description, pg_identify_object(classoid, objoid, objsubid) i where i.schema in ('public', 'other') or i.identity in ('public', 'other') or i.type = 'large object'
+    union all select concat_ws(' ', 'setting', datname, rolname, setconfig) from pg_db_role_setting
+      left join pg_database d on d.oid = setdatabase left join pg_roles r on r.oid = setrole)
+  select coalesce(array_agg(line order by line collate "C"), '{}') as lines from lines`;
+
+export const IDENTITIES = `
+  select string_agg(relreplident::text, '' order by relname) as identities from pg_class
+  where relkind = 'r' and relnamespace = 'public'::regnamespace`;
