@@ -119,7 +119,9 @@ scenario.full('an add-on goes from 15 to 16 and back under a client that writes 
     await holder.query('begin');
     await holder.query('select 1');
     const begun = await cli.run('borealis-pg:upgrade:execute', '--app', app);
-    expect(begun.stdout).toContain(`${name} is being upgraded from PostgreSQL version 15 to version 16 in the background`);
+    expect(begun.stdout).toContain(
+      `${name} is being upgraded from PostgreSQL version 15 to version 16 in the background`,
+    );
     await until('the copy to be complete', async () => (await info()).progress?.stage === 'switching', 180);
     expect((await cli.run('borealis-pg:upgrade:info', '--app', app)).stdout).toMatch(/Upgrade Status: upgrading/);
     expect(await refusal('POST', '/personal-ssh-users')).toBe(423);
@@ -142,7 +144,9 @@ scenario.full('an add-on goes from 15 to 16 and back under a client that writes 
     });
     const newer = await users.connect();
     expect((await newer.query('show server_version')).rows).toEqual([{ server_version: offeredRelease('16').version }]);
-    expect((await newer.query("insert into kept (word) values ('one more') returning id")).rows).toEqual([{ id: 1001 }]);
+    expect((await newer.query("insert into kept (word) values ('one more') returning id")).rows).toEqual([
+      { id: 1001 },
+    ]);
     expect((await installation.config(app)).DATABASE_URL).toBe(url);
 
     const back = await borealis('upgrade-revert', name, '--json');
@@ -154,7 +158,9 @@ scenario.full('an add-on goes from 15 to 16 and back under a client that writes 
     const { rows } = await last.query('select count(*)::int as rows, max(n) as n from written');
     expect(rows).toEqual([{ rows: acknowledged, n: acknowledged }]);
     expect((await last.query('select count(*)::int as rows from kept')).rows).toEqual([{ rows: 1001 }]);
-    expect((await last.query("insert into kept (word) values ('the last') returning id")).rows[0].id).toBeGreaterThan(1001);
+    expect((await last.query("insert into kept (word) values ('the last') returning id")).rows[0].id).toBeGreaterThan(
+      1001,
+    );
   } finally {
     await users.close();
   }
