@@ -101,7 +101,7 @@ describe.skipIf(!isFull)('a cluster that was given another major (in the full su
     async () => {
       const found = await eventually('the end of the search', async () => {
         const kinds = ['delete', 'truncate', 'drop'] as const;
-        const asked = { search: 'both', table: null, kinds: [...kinds], since: null };
+        const asked = { search: 'before-and-after', table: null, kinds: [...kinds], since: null };
         const answer = await keeper.engine.findChanges('source', APP.database, asked);
         return answer.state === 'found' ? answer.found : null;
       });
