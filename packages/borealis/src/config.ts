@@ -105,6 +105,15 @@ export const SETTINGS = {
       .default('1-5'),
     shownDefault: '`1-5`',
   },
+  BOREALIS_UPGRADE_REVERT_HOURS: {
+    doc: 'For how many hours after a major upgrade `borealis upgrade-revert` leads back: so long the former server is kept and fed, at most 168. 0: not at all.',
+    schema: z.coerce
+      .number('must be a number of hours from 0 to 168')
+      .min(0, 'must be a number of hours from 0 to 168')
+      .max(168, 'must be a number of hours from 0 to 168')
+      .default(24),
+    shownDefault: '`24`',
+  },
   BOREALIS_MASTER_KEY: {
     doc: 'The key that encrypts every stored secret: 32 bytes in base64. Without it a 0600 file in the home is made and used.',
     schema: z
@@ -172,6 +181,8 @@ export interface Config {
   backupNight: { begin: number; hours: number };
   /** The same for new minor releases of PostgreSQL; not `automatic`: nothing is put in place by itself. */
   maintenance: { automatic: boolean; night: { begin: number; hours: number } };
+  /** In seconds: how long there is a way back after a major upgrade. */
+  upgradeRevert: number;
 }
 
 /** A setting that cannot be used; the message names it and what is allowed. */
@@ -215,6 +226,7 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
       automatic: read('BOREALIS_MINOR_UPGRADES', env) === 'auto',
       night: readNight(read('BOREALIS_MAINTENANCE_HOURS', env)),
     },
+    upgradeRevert: read('BOREALIS_UPGRADE_REVERT_HOURS', env) * 3600,
   };
 }
 

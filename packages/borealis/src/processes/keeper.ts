@@ -23,6 +23,7 @@ async function start() {
       : {}),
     ...(config.store ? { store: { location: config.store, wrappingKey: await wrappingKey(config) } } : {}),
     ...(bases ? { bases: JSON.parse(bases) } : {}),
+    majorRevertSeconds: config.upgradeRevert,
     log: openLog(config.home, 'keeper'),
   });
   return { stop: () => keeper.stop({ clusters: true }) };

@@ -10,6 +10,7 @@ import {
   type ServerIdentity,
   type ServerSpec,
   syncProgress,
+  unguardSchema,
 } from '@borealis/postgres';
 import { serverSpec, wantedAccess } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
@@ -21,6 +22,9 @@ import { isSubscribed, requireKeptLog } from './subscribed.js';
 
 const CLOSE_MS = 5000;
 const LOOK_MS = 50;
+
+/** The former server cannot take over, now or later. */
+export class NoWayBack extends Error {}
 
 /** A server that can take over. */
 export interface Ready {
@@ -58,15 +62,17 @@ interface Sides {
   databases: readonly string[];
 }
 
-/** Throws when there is no way back any more. */
+/** Throws a `NoWayBack` when there is none any more. */
 async function requireFed(state: ClusterState, move: MajorMove, { source, next, databases }: Sides): Promise<void> {
   await requireKeptLog(source, next, databases);
   const file = await passwordFile(state, source, move);
   for (const database of databases) {
     if (!(await hasWayBack(source, database)))
-      throw new Error(`The schema of the database "${database}" was changed after the upgrade.`);
+      throw new NoWayBack(`The schema of the database "${database}" was changed after the upgrade.`);
     await feedFormer(source, next, database, file);
   }
+  // Nobody comes in there yet; sessions that go on there need temporary objects at once.
+  await unguardSchema(next, databases);
 }
 
 async function hasAll(next: ServerSpec, databases: readonly string[]): Promise<boolean> {

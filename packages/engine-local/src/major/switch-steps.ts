@@ -7,7 +7,7 @@ import { pauseSessions, resumePaused } from '../restart/held-sessions.js';
 import { concludeMove } from './conclude.js';
 import { cutOver, reopen } from './cut-over.js';
 import type { MajorMove } from './major-record.js';
-import { makeReady, type Ready } from './make-ready.js';
+import { makeReady, NoWayBack, type Ready } from './make-ready.js';
 
 const LOOK_MS = 1000;
 /** A transaction that is open for longer is waited for before anybody is held. In seconds. */
@@ -78,11 +78,12 @@ async function goOnAsBefore(state: ClusterState): Promise<void> {
   }
 }
 
-/** When it fails again and again after the time for it, it is given up: the present server goes on. */
+/** When it fails again and again after the time for it, or for good, it is given up: the present server goes on. */
 async function noteFailure(state: ClusterState, move: MajorMove, isLate: boolean, error: unknown): Promise<void> {
   const { journal, context, major } = state;
   context.log.error({ cluster: journal.record.id, err: error }, 'the server of another major could not take over');
-  if (!isLate || ++major.failures < LATE_ATTEMPTS) return;
+  const isOver = error instanceof NoWayBack || (isLate && ++major.failures >= LATE_ATTEMPTS);
+  if (!isOver) return;
   const findings = [`The next server could not take over: ${toEngineError(error).message}`];
   await journal.update(({ major: current }) => ({
     major:

@@ -30,3 +30,8 @@ export function upgradeOf(
 ): Promise<MajorUpgrade> {
   return endOf(() => engine().upgradeMajor(id, { request, major, patienceSeconds: 60 }));
 }
+
+/** The way back until its end. */
+export function revertOf(engine: () => Engine, id: string, request: string): Promise<MajorUpgrade> {
+  return endOf(() => engine().revertMajorUpgrade(id, { request, patienceSeconds: 60 }));
+}
