@@ -35,13 +35,14 @@ let pauses: Pauses;
 let installation: Installation;
 
 beforeAll(async () => {
+  if (process.env.BOREALIS_TEST !== 'full') return;
   pauses = new Pauses();
   installation = await Installation.start({ env: pauses.env });
 });
 
 afterAll(async () => {
-  await installation.stop();
-  pauses.remove();
+  await installation?.stop();
+  pauses?.remove();
 });
 
 /** Clusters on disk besides the service's own. */
@@ -142,7 +143,7 @@ async function underFire(fire: Fire): Promise<void> {
   await destroyUnderFire(app, addonId, fire);
 }
 
-scenario('the service killed after the work of every label of a provision and a removal', () =>
+scenario.full('the service killed after the work of every label of a provision and a removal', () =>
   underFire({ moment: 'after', victim: 'service' }),
 );
 scenario.full('the keeper killed before every label of a provision and a removal that asks it for something', () =>
