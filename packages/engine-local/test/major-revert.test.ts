@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Keeper, startKeeper } from '../src/keeper.js';
 import { createEngineClient } from '../src/rpc/client.js';
-import { eventually, GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
+import { GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
 import { revertOf, upgradeOf } from './support/majors.js';
 import { APP, appAccess, KEY } from './support/minor-app.js';
 import { queryDirectly } from './support/superuser.js';
@@ -73,34 +73,6 @@ describe.skipIf(!isFull)('where the former server is kept (in the full suite)', 
       expect(writer.failures).toEqual([]);
       const rows = await queryDirectly(home, ID, 'select count(*)::int as rows from written', APP.database);
       expect(rows).toEqual([{ rows: writer.acknowledged }]);
-    },
-    GENEROUS,
-  );
-
-  test(
-    'there is none after a change of the schema, which is not refused',
-    async () => {
-      expect(await upgradeOf(() => engine, ID, 'once-more-sixteen', '16')).toMatchObject({ state: 'done' });
-      const client = await openClient(tunnel, APP);
-      try {
-        await client.query('create table too_late (n int)');
-        await client.query('insert into too_late values (1)');
-        await client.query('update too_late set n = 2');
-        const back = await revertOf(() => engine, ID, 'back-in-vain').catch(({ message }: Error) => ({ message }));
-        expect(JSON.stringify(back)).toContain('schema of the database');
-        expect(await major()).toBe(16);
-        // Until it is said that there is none, and from then on.
-        await eventually('the way back is lost', async () => {
-          const again = engine.revertMajorUpgrade(ID, { request: 'back-once-more', patienceSeconds: 0 });
-          return again.then(
-            () => false,
-            ({ code }: { code?: string }) => code === 'unsupported',
-          );
-        });
-        expect((await client.query('select n from too_late')).rows).toEqual([{ n: 2 }]);
-      } finally {
-        await client.end();
-      }
     },
     GENEROUS,
   );
