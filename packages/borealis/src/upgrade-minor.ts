@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { MinorUpgrade, MinorUpgradeRequest } from '@borealis/contract';
 import { Failure } from './failure.js';
 import type { OperatorClient } from './operator-client.js';
+import { untilEnded } from './until-ended.js';
 
-const ASK_AGAIN_MS = 200;
 const UNIT_SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600 };
 
 type Ended = Exclude<MinorUpgrade, { state: 'running' }>;
@@ -28,12 +27,13 @@ export async function upgradeMinor(service: () => Promise<OperatorClient>, args:
     throw new Failure('Say which add-on, by its name or id: borealis upgrade-minor ADDON [--to 16.14]');
   const client = await service();
   const { id, name } = await client.find(addon);
-  const ended = await untilEnded(client, id, {
+  const wanted: MinorUpgradeRequest = {
     request: randomUUID(),
     version: values.to ?? null,
     force: values.force,
     patienceSeconds: parseWait(values.wait),
-  });
+  };
+  const ended = await untilEnded<MinorUpgrade>(() => client.upgradeMinor(id, wanted));
   process.stdout.write(values.json ? `${JSON.stringify({ addon: name, ...ended }, null, 2)}\n` : describe(name, ended));
   return ended.state === 'done' ? 0 : 1;
 }
@@ -45,18 +45,6 @@ export function parseWait(text: string): number {
   if (!unit || seconds > 86_400)
     throw new Failure(`"${text}" is not how long to wait: write it like 90s, 10m or 1h, at most a day.`);
   return seconds;
-}
-
-/** Asks until it has an end; each thing that is being done is told once. */
-async function untilEnded(client: OperatorClient, id: string, wanted: MinorUpgradeRequest): Promise<Ended> {
-  let told = '';
-  for (;;) {
-    const answer = await client.upgradeMinor(id, wanted);
-    if (answer.state !== 'running') return answer;
-    if (answer.sentence !== told) process.stderr.write(`${answer.sentence}\n`);
-    told = answer.sentence;
-    await sleep(ASK_AGAIN_MS);
-  }
 }
 
 /** What came of it, in one line. */

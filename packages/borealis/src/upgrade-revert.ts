@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { MajorRevertRequest, MajorUpgrade } from '@borealis/contract';
+import type { MajorUpgrade } from '@borealis/contract';
 import { Failure } from './failure.js';
 import type { OperatorClient } from './operator-client.js';
+import { untilEnded } from './until-ended.js';
 import { parseWait, sessionsMoved } from './upgrade-minor.js';
-
-const ASK_AGAIN_MS = 500;
 
 type Ended = Exclude<MajorUpgrade, { state: 'running' }>;
 
@@ -23,21 +21,9 @@ export async function upgradeRevert(service: () => Promise<OperatorClient>, args
   const wanted = { request: randomUUID(), patienceSeconds: parseWait(values.wait) };
   const client = await service();
   const { id, name } = await client.find(addon);
-  const ended = await untilEnded(client, id, wanted);
+  const ended = await untilEnded<MajorUpgrade>(() => client.revertMajorUpgrade(id, wanted));
   process.stdout.write(values.json ? `${JSON.stringify({ addon: name, ...ended }, null, 2)}\n` : describe(name, ended));
   return ended.state === 'done' ? 0 : 1;
-}
-
-/** Asks until it has an end, which it comes to without being asked too; each thing that is being done is told once. */
-async function untilEnded(client: OperatorClient, id: string, wanted: MajorRevertRequest): Promise<Ended> {
-  let told = '';
-  for (;;) {
-    const answer = await client.revertMajorUpgrade(id, wanted);
-    if (answer.state !== 'running') return answer;
-    if (answer.sentence !== told) process.stderr.write(`${answer.sentence}\n`);
-    told = answer.sentence;
-    await sleep(ASK_AGAIN_MS);
-  }
 }
 
 /** What came of it, in one line. */

@@ -76,4 +76,25 @@ describe.skipIf(!isFull)('where the former server is kept (in the full suite)', 
     },
     GENEROUS,
   );
+
+  test(
+    'there is none after a change of the schema, which is not refused',
+    async () => {
+      expect(await upgradeOf(() => engine, ID, 'once-more-sixteen', '16')).toMatchObject({ state: 'done' });
+      const client = await openClient(tunnel, APP);
+      try {
+        await client.query('create table too_late (n int)');
+        await client.query('insert into too_late values (1)');
+        await client.query('update too_late set n = 2');
+        const back = await revertOf(() => engine, ID, 'back-in-vain').catch(({ message }: Error) => ({ message }));
+        expect(JSON.stringify(back)).toContain('schema of the database');
+        expect(await major()).toBe(16);
+        await expect(revertOf(() => engine, ID, 'back-once-more')).rejects.toMatchObject({ code: 'unsupported' });
+        expect((await client.query('select n from too_late')).rows).toEqual([{ n: 2 }]);
+      } finally {
+        await client.end();
+      }
+    },
+    GENEROUS,
+  );
 });

@@ -82,10 +82,13 @@ async function goOnAsBefore(state: ClusterState): Promise<void> {
 async function noteFailure(state: ClusterState, move: MajorMove, isLate: boolean, error: unknown): Promise<void> {
   const { journal, context, major } = state;
   context.log.error({ cluster: journal.record.id, err: error }, 'the server of another major could not take over');
-  const isOver = error instanceof NoWayBack || (isLate && ++major.failures >= LATE_ATTEMPTS);
+  // Noted at once: whoever asks again is told so.
+  const useless = error instanceof NoWayBack ? error.message : null;
+  const isOver = useless !== null || (isLate && ++major.failures >= LATE_ATTEMPTS);
   if (!isOver) return;
   const findings = [`The next server could not take over: ${toEngineError(error).message}`];
-  await journal.update(({ major: current }) => ({
+  await journal.update(({ major: current, former }) => ({
+    former: former && { ...former, useless: former.useless ?? useless },
     major:
       current?.request === move.request && current.stage === 'switching'
         ? { ...current, stage: 'undoing', findings }
