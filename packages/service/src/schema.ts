@@ -245,6 +245,7 @@ export interface PlanChangeTable {
   asked_at: Generated<Date>;
   due_at: Generated<Date>;
   other_cluster_id: string | null;
+  next_plan: string | null;
 }
 
 export interface MajorUpgradeTable {

@@ -117,7 +117,7 @@ test('an engine that cannot copy now is asked again, for half an hour', async ()
   expect((await row()).plan).toBe('dev');
 });
 
-test('while a database is being moved, no other plan is taken on', async () => {
+test('while a database is being copied, no other plan is taken on', async () => {
   const { ask, settle, change, info } = await crossing('dev');
   await ask(ISOLATED);
   await settle(async () => (await change())?.state === 'making');
@@ -129,6 +129,46 @@ test('while a database is being moved, no other plan is taken on', async () => {
   expect((await ask(ISOLATED)).statusCode).toBe(200);
   await settle();
   expect(await info()).toMatchObject({ planName: ISOLATED });
+});
+
+test.each(['announcing', 'leaving'])(
+  'a plan asked for while it is %s follows when nothing is left elsewhere',
+  async (state) => {
+    const { ask, settle, change, info, row, before, engine, database, pool, config } = await crossing('dev');
+    const url = config().BOREALIS_PG_URL;
+    await ask(ISOLATED);
+    await settle(async () => (await change())?.state === state);
+    expect((await ask(ISOLATED)).json().message).toMatch(/has the plan .* already/);
+    const between = (await row()).cluster_id;
+    expect((await ask('dev')).statusCode).toBe(200);
+    expect((await ask('dev')).json().message).toMatch(/in progress/);
+    expect(await info()).toMatchObject({ planName: ISOLATED, status: 'maintenance-plan-change' });
+    await settle();
+    expect(await info()).toMatchObject({ planName: 'dev', status: 'available' });
+    expect((await row()).cluster_id).toBe(before.cluster_id);
+    expect(engine.copied).toEqual([
+      `${before.cluster_id} ${between} ${database}`,
+      `${between} ${before.cluster_id} ${database}`,
+    ]);
+    expect(engine.clusters.has(between)).toBe(false);
+    expect(config().BOREALIS_PG_URL).toBe(url);
+    const { rows } = await pool.query(`select type from event where type like 'plan-change%' order by id`);
+    const both = ['plan-change-started', 'plan-change-completed'];
+    // The second begins before what is left of the first is gone.
+    expect(rows.map(({ type }) => type)).toEqual([...both, ...both]);
+  },
+);
+
+test('a plan asked for again after it was given up is tried again once nothing is left of the first time', async () => {
+  const { ask, settle, engine, info, change } = await crossing('dev');
+  engine.copyFailure = new EngineError('unsupported', 'it cannot be restored as a whole');
+  await ask(ISOLATED);
+  await settle(async () => (await change())?.state === 'leaving');
+  expect((await info()).planName).toBe('dev');
+  engine.copyFailure = null;
+  expect((await ask(ISOLATED)).json().message).toMatch(/in progress/);
+  await settle();
+  expect(await info()).toMatchObject({ planName: ISOLATED, status: 'available' });
 });
 
 test.each(['making', 'copying', 'announcing', 'leaving'])(

@@ -12,7 +12,7 @@ import { currentUsage } from '../storage/current-usage.js';
 import { formatSize } from '../storage/size.js';
 import { type StoragePolicy, storageLimit } from '../storage/storage-policy.js';
 import { IDLE } from '../storage/storage-store.js';
-import { findPlanChange, wantPlan } from './plan-store.js';
+import { findPlanChange, type PlanChange, wantNextPlan, wantPlan } from './plan-store.js';
 
 interface Parts {
   db: ControlDatabase;
@@ -22,6 +22,8 @@ interface Parts {
   log: Logger;
 }
 
+/** The add-on has the plan that it keeps; what is left to do nobody waits for. */
+const OVER: ReadonlySet<PlanChange['state']> = new Set(['announcing', 'leaving']);
 const UNDER_WAY = 'Add-on plan change is in progress. The app will restart when complete...';
 
 /** Plan changes that the platform asks for. Each may be repeated; of several the last one counts. */
@@ -47,11 +49,14 @@ export class PlanRequests {
 
   async #take(tx: Transaction, addon: Addon, plan: Plan): Promise<string> {
     const running = await findPlanChange(tx, addon.id);
-    const isOnItsWay = running !== null && running.state !== 'announcing';
-    if (isOnItsWay && running.plan === plan.name) return UNDER_WAY;
-    if (!isOnItsWay && addon.plan === plan.name) return `The add-on has the plan ${plan.name} already.`;
-    if (running && running.other_cluster_id !== null) throw new AppError('planBusy', { plan: running.plan });
-    await wantPlan(tx, addon.id, plan.name);
+    const isOver = running === null || OVER.has(running.state);
+    const coming = isOver ? (running?.next_plan ?? null) : running.plan;
+    if (coming === plan.name) return UNDER_WAY;
+    if (coming === null && addon.plan === plan.name) return `The add-on has the plan ${plan.name} already.`;
+    // The other cluster is left first: it may be the one to go back to.
+    if (running === null || running.other_cluster_id === null) await wantPlan(tx, addon.id, plan.name);
+    else if (isOver) await wantNextPlan(tx, addon.id, plan.name);
+    else throw new AppError('planBusy', { plan: running.plan });
     await tx.sql
       .updateTable('addon')
       .set({ status: 'maintenance-plan-change' })

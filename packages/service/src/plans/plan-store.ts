@@ -1,6 +1,6 @@
-import { type Selectable, sql } from 'kysely';
+import { type ExpressionBuilder, type Selectable, sql } from 'kysely';
 import type { ControlDatabase } from '../database.js';
-import type { PlanChangeTable } from '../schema.js';
+import type { Database, PlanChangeTable } from '../schema.js';
 
 type Queries = Pick<ControlDatabase, 'sql'>;
 
@@ -22,6 +22,11 @@ export async function wantPlan(tx: Queries, addonId: string, plan: string): Prom
     .execute();
 }
 
+/** Writes down which plan the add-on is to have once nothing is left of the change before. The add-on's row is locked by the caller. */
+export async function wantNextPlan(tx: Queries, addonId: string, plan: string): Promise<void> {
+  await tx.sql.updateTable('plan_change').set({ next_plan: plan }).where('addon_id', '=', addonId).execute();
+}
+
 /** Takes the change on, unless another plan was asked for meanwhile; true when it was. */
 export async function setPlanChange(
   tx: Queries,
@@ -38,14 +43,21 @@ export async function setPlanChange(
   return result.numUpdatedRows === 1n;
 }
 
-/** Forgets the change, unless another plan was asked for meanwhile; true when it was forgotten. */
+/** Forgets the change, or begins the one that is to follow it, unless another plan was asked for meanwhile; true when this one is over. */
 export async function endPlanChange(tx: Queries, change: PlanChange): Promise<boolean> {
-  const result = await tx.sql
-    .deleteFrom('plan_change')
-    .where('addon_id', '=', change.addon_id)
-    .where('plan', '=', change.plan)
-    .where('state', '=', change.state)
+  const { addon_id: id, plan, state } = change;
+  const over = (e: ExpressionBuilder<Database, 'plan_change'>) => e.and({ addon_id: id, plan, state });
+  const following = await tx.sql
+    .updateTable('plan_change')
+    .set((e) => ({
+      ...{ state: 'wanted', asked_at: sql<Date>`now()`, due_at: sql<Date>`now()`, other_cluster_id: null },
+      ...{ plan: e.ref('next_plan').$notNull(), next_plan: null },
+    }))
+    .where(over)
+    .where('next_plan', 'is not', null)
     .executeTakeFirst();
+  if (following.numUpdatedRows === 1n) return true;
+  const result = await tx.sql.deleteFrom('plan_change').where(over).executeTakeFirst();
   return result.numDeletedRows === 1n;
 }
 
