@@ -93,7 +93,7 @@ export const SETTINGS = {
     shownDefault: '`1-5`',
   },
   BOREALIS_MINOR_UPGRADES: {
-    doc: 'Whether new minor releases of PostgreSQL are put in place by themselves, each tried on a copy of the data first: `auto`, or `off` for only by `borealis upgrade-minor`.',
+    doc: 'Whether new minor releases of PostgreSQL are put in place by themselves, each tried on a copy of the data first (that of the control database when the service starts, without a trial): `auto`, or `off` for only by `borealis upgrade-minor`.',
     schema: z.enum(['auto', 'off'], 'must be auto or off').default('auto'),
     shownDefault: '`auto`',
   },

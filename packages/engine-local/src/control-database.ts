@@ -1,11 +1,11 @@
 import { DEFAULT_POSTGRES_MAJOR, type Secret } from '@borealis/contract';
-import { EngineError } from '@borealis/engine';
 import { offeredRelease } from '@borealis/postgres';
 import { basicRecord } from './cluster/allotment.js';
 import type { Clusters } from './cluster/clusters.js';
 import type { HomeContext } from './cluster/context.js';
 import type { ClusterRecord } from './cluster/record.js';
 import { POSTGRES_PORT } from './gateway/config-file.js';
+import { untilSettled, upgradeBeforeUse } from './restart/upgrade-before-use.js';
 
 /** The service's own cluster. No tunnel leads to it, and the engine's calls do not know it. */
 export const CONTROL_ID = 'control';
@@ -23,17 +23,15 @@ export interface ControlDatabase {
   database: string;
 }
 
-/** Adopts or creates the service's own database and resolves when it accepts connections; throws when a step fails. */
+/**
+ * Adopts or creates the service's own database and resolves when it accepts connections; throws when a step fails. As the service is not
+ * connected yet, a newer release is put in place first.
+ */
 export async function ensureControlDatabase(context: HomeContext, clusters: Clusters): Promise<ControlDatabase> {
   const cluster = await clusters.adoptOrCreate(CONTROL_ID, async () => firstRecord(context));
-  const { state } = cluster;
-  await cluster.until(() => {
-    if (state.phase === 'ready') return true;
-    if (cluster.stopped) throw new EngineError('unavailable', 'The keeper is stopping.');
-    if (state.trouble) throw state.trouble;
-    return undefined;
-  });
-  const { paths, record } = state.journal;
+  await untilSettled(cluster);
+  if (context.options.minorUpgrades !== 'off') await upgradeBeforeUse(cluster);
+  const { paths, record } = cluster.state.journal;
   return {
     host: paths.socketDirectory,
     port: POSTGRES_PORT,

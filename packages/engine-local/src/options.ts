@@ -45,6 +45,8 @@ export interface KeeperOptions {
   archive?: { lateMs: number };
   /** How long there is a way back to the former major after an upgrade, in seconds; none when not given. */
   majorRevertSeconds?: number;
+  /** `off`: the service's own server keeps its release; a newer one is put in place before it is used when not given. */
+  minorUpgrades?: 'auto' | 'off';
   /** Left out: nothing leaves the machine. */
   store?: StoreOptions;
   /** Other bounds for making and proving backups than the usual ones. */

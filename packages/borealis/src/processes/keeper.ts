@@ -24,6 +24,7 @@ async function start() {
     ...(config.store ? { store: { location: config.store, wrappingKey: await wrappingKey(config) } } : {}),
     ...(bases ? { bases: JSON.parse(bases) } : {}),
     majorRevertSeconds: config.upgradeRevert,
+    minorUpgrades: config.maintenance.automatic ? 'auto' : 'off',
     log: openLog(config.home, 'keeper'),
   });
   return { stop: () => keeper.stop({ clusters: true }) };
