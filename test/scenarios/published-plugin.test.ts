@@ -255,8 +255,9 @@ scenario(
           restoreSupported: expect.any(Boolean),
           earliestRestorableTime: time,
           latestRestorableTime: time,
-          // A field that the published plugin does not know.
+          // Fields that the published plugin does not know.
           latestBackup: null,
+          latestRestoreProof: null,
         },
       });
       const token = await plugin.restoreToken();

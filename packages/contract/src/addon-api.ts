@@ -172,6 +172,20 @@ export const backupReceipt = z.object({
 });
 export type BackupReceipt = z.infer<typeof backupReceipt>;
 
+/** How a base and the log since were restored in a server that was thrown away, and read completely there. */
+export const baseReceipt = z.object({
+  at: z.string(),
+  seconds: z.number(),
+  /** The moments at which the copying of the base ended, and to which it was brought: ISO 8601 in UTC to the microsecond. */
+  base: z.string(),
+  upTo: z.string(),
+  bytes: z.number(),
+  /** What is wrong, as a sentence; null: nothing. */
+  failure: z.string().nullable(),
+  checked: z.object({ databases: z.number(), tables: z.number(), rows: z.number(), indexes: z.number() }),
+});
+export type BaseReceipt = z.infer<typeof baseReceipt>;
+
 /** `GET …/restore-capabilities`: times are ISO 8601 in UTC to the microsecond, null while no moment can be restored. */
 export const restoreCapabilities = z.object({
   cloneSupported: z.boolean(),
@@ -180,6 +194,8 @@ export const restoreCapabilities = z.object({
   latestRestorableTime: z.string().nullable(),
   /** Ours: the newest nightly backup; null before the first. */
   latestBackup: backupReceipt.nullish(),
+  /** Ours: the last trial of what restores to a moment begin with; null before the first. */
+  latestRestoreProof: baseReceipt.nullish(),
 });
 export type RestoreCapabilities = z.infer<typeof restoreCapabilities>;
 

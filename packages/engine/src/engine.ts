@@ -12,7 +12,7 @@ import type {
   PostgresMajor,
   TunnelUser,
 } from '@borealis/contract';
-import type { DatabaseBackup } from './backups.js';
+import type { BaseProof, DatabaseBackup } from './backups.js';
 import type { MajorUpgradeEvent, MinorUpgradeEvent } from './upgrade-events.js';
 
 /**
@@ -267,6 +267,8 @@ export interface RestoreWindow {
   latest: string | null;
   /** Oldest first: what is restored to a moment before `until` is of that major; everything since the last of them is of the present one. */
   formerMajors: { major: PostgresMajor; until: string }[];
+  /** What the last trial of the newest base and the log since has found; left out before the first. */
+  proof?: BaseProof | undefined;
 }
 
 /** What is known of a cluster from an object store alone. */
@@ -413,9 +415,12 @@ export type RecoveryEventType = 'cluster-recovered' | 'cluster-rebuilt';
 
 /**
  * Trouble that lasts, for the reason that `what` gives, and its end: finished WAL does not reach the archive, no base can be made, what is there
- * does not reach the object store.
+ * does not reach the object store, the newest base and the log since cannot be restored, or that could not be tried.
  */
-export type TroubleEventType = `${'archive' | 'bases' | 'store'}-${'failing' | 'recovered'}`;
+export type TroubleEventType = `${'archive' | 'bases' | 'store' | 'proofs'}-${'failing' | 'recovered'}`;
+
+/** A base and the log since were restored in a trial, and found good. */
+export type ProofEventType = 'base-proven';
 
 /**
  * Another node becomes the primary, and is it; and of a cluster with standbys: from when on a commit that is acknowledged is on one node only,
@@ -441,7 +446,7 @@ export interface FailoverOutcome {
 export type EngineEvent = { clusterId: string } & (
   | GatewayEvent
   | {
-      type: RecoveryEventType | TroubleEventType | NodeEventType;
+      type: RecoveryEventType | TroubleEventType | ProofEventType | NodeEventType;
       seq: number;
       at: string;
       what: string;

@@ -89,7 +89,7 @@ export { closedFile, isInUse } from './server/untouched.js';
 export { isArchiving, pathInCommand } from './server/wal-archiving.js';
 export { sharedServerSettings, TENANT_BOUNDS, type TenantBounds } from './tenants/bounds.js';
 export { endProcesses, readServerUse, type ServerUse, type TenantProcess } from './tenants/server-use.js';
-export { isMachinesFault, tryServer } from './upgrades/try-server.js';
+export { type Examination, examineServer, isMachinesFault, tryServer } from './upgrades/try-server.js';
 export { CHANGE_KINDS, type ChangeKind, type FoundChange } from './wal/changes.js';
 export { type ChangeSearch, type ChangesFound, findChanges, type LogSegment } from './wal/find-changes.js';
 export { WalError } from './wal/wal-error.js';

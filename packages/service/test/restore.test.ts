@@ -56,13 +56,20 @@ test('what can be restored is what the engine says', async () => {
   const harness = await start();
   const { name, token } = await availableAddon(harness);
   const ask = async () => (await call(harness.service, token, 'GET', `${name}/restore-capabilities`)).json();
-  const nothing = { earliestRestorableTime: null, latestRestorableTime: null, latestBackup: null };
+  const receipts = { latestBackup: null, latestRestoreProof: null };
+  const nothing = { earliestRestorableTime: null, latestRestorableTime: null, ...receipts };
   expect(await ask()).toEqual({ cloneSupported: true, restoreSupported: false, ...nothing });
   harness.engine.window = WINDOW;
   expect(await ask()).toEqual({
     ...{ cloneSupported: true, restoreSupported: true },
-    ...{ earliestRestorableTime: WINDOW.earliest, latestRestorableTime: WINDOW.latest, latestBackup: null },
+    ...{ earliestRestorableTime: WINDOW.earliest, latestRestorableTime: WINDOW.latest, ...receipts },
   });
+  const proof = {
+    ...{ at: WINDOW.latest!, seconds: 3.5, base: WINDOW.earliest!, upTo: WINDOW.latest!, bytes: 24_000_000 },
+    ...{ failure: null, checked: { databases: 3, tables: 200, rows: 9000, indexes: 300 } },
+  };
+  harness.engine.window = { ...WINDOW, proof };
+  expect((await ask()).latestRestoreProof).toEqual(proof);
 });
 
 test('an add-on that shares its cluster has no copies, and says which have', async () => {

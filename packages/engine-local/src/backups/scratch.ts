@@ -8,43 +8,51 @@ import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { ensureDirectory } from '../system/files.js';
 
+/** Each has a place of its own, so that one does not wait for the other. */
+type Purpose = 'scratch' | 'proof';
+
 /**
  * Runs `work` with the description of a server of the cluster's release and system user, in directories that are there and empty. Whatever
- * the work makes of it is ended and removed afterwards.
+ * the work makes of it is ended and removed afterwards. One at a time for each purpose.
  */
-export async function withScratch<T>(state: ClusterState, work: (spec: ServerSpec) => Promise<T>): Promise<T> {
+export async function withScratch<T>(
+  state: ClusterState,
+  work: (spec: ServerSpec) => Promise<T>,
+  purpose: Purpose = 'scratch',
+): Promise<T> {
   const { paths, record } = state.journal;
-  await removeScratch(state.journal);
+  await removeScratch(state.journal, purpose);
   const owner = state.users?.postgres;
+  const [directory, socketDirectory] = [paths[purpose], paths[`${purpose}Sockets`]];
   try {
-    await ensureDirectory(paths.scratch, 0o700, owner);
-    await ensureDirectory(paths.scratchSockets, 0o700, owner);
+    await ensureDirectory(directory, 0o700, owner);
+    await ensureDirectory(socketDirectory, 0o700, owner);
     const { privateMemoryMiB } = serverSpec(state);
     return await work({
       release: state.release!,
-      dataDirectory: join(paths.scratch, 'data'),
-      socketDirectory: paths.scratchSockets,
+      dataDirectory: join(directory, 'data'),
+      socketDirectory,
       port: 5432,
       superuser: { name: 'borealis', password: randomBytes(24).toString('hex') },
       os: owner ?? null,
-      logFile: join(paths.scratch, 'server.log'),
+      logFile: join(directory, 'server.log'),
       settings: { ...settingsFor({ ...record.spec, memoryGiB: 1 }), ...SCRATCH_SETTINGS },
       access: { method: 'scram' },
       ...(privateMemoryMiB === undefined ? {} : { privateMemoryMiB }),
     });
   } finally {
-    await removeScratch(state.journal);
+    await removeScratch(state.journal, purpose);
   }
 }
 
 /** Ends the server, also one that a killed keeper started, and removes all of it. */
-export async function removeScratch(journal: ClusterJournal): Promise<void> {
+export async function removeScratch(journal: ClusterJournal, purpose: Purpose = 'scratch'): Promise<void> {
   const { paths, record } = journal;
   await ownUser(record.osUsers?.postgres, async (os) => {
     for (const name of ['data', 'next'] as const)
-      await stopScratchServer({ dataDirectory: join(paths.scratch, name), os });
+      await stopScratchServer({ dataDirectory: join(paths[purpose], name), os });
     return null;
   });
-  for (const path of [paths.scratch, paths.scratchSockets])
+  for (const path of [paths[purpose], paths[`${purpose}Sockets`]])
     await rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }

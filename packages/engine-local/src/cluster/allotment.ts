@@ -49,6 +49,8 @@ export function basicRecord(
     archiveKey: null,
     archiveFailing: false,
     basesFailing: false,
+    proofsFailing: false,
+    baseProof: null,
     filled: {},
     storedIn: null,
     storeFailing: false,

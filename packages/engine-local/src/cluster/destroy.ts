@@ -24,7 +24,7 @@ export async function destroyEverything(state: ClusterState): Promise<void> {
   const server = await findRunningServer(state.journal);
   if (server) await stopServer(server, { mode: 'immediate', seconds: 10 });
   await stopStandbys(state, 'immediate');
-  await removeScratch(state.journal);
+  for (const purpose of ['scratch', 'proof'] as const) await removeScratch(state.journal, purpose);
   state.detail = 'Removing the data';
   // Users before files: what still runs as one of them could write again.
   for (const name of [record.osUsers?.gateway, record.osUsers?.postgres]) if (name) await removeOsUser(name);

@@ -5,6 +5,7 @@ import { isArchived } from '../archive/archive-of.js';
 import { watchArchive } from '../archive/archive-watch.js';
 import { Jobs } from '../backups/jobs.js';
 import { removeScratch } from '../backups/scratch.js';
+import { watchBaseProofs } from '../copies/base-proof-watch.js';
 import { watchBases } from '../copies/base-watch.js';
 import { toEngineError } from '../errors.js';
 import { SpoolReader } from '../events/spool-reader.js';
@@ -148,7 +149,7 @@ export class ClusterReconciler {
     const watchers = [
       watchMajor,
       ...(isShared(this.state) ? [watchTenants] : []),
-      ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases] : []),
+      ...(isArchived(this.state.journal.record) ? [watchArchive, watchBases, watchBaseProofs] : []),
       ...(isShared(this.state) ? [] : [watchPrimary, watchStandbys, watchReplication]),
       ...(hasStore(this.state) ? [watchStore, watchStoredBases] : []),
       ...(this.state.context.options.store ? [watchDumps] : []),

@@ -2,6 +2,7 @@ import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { Secret } from '@borealis/contract';
 import { z } from 'zod';
+import { keptProof } from '../copies/kept-proof.js';
 import { traversable } from '../home/home.js';
 import { type ClusterPaths, ofEra, ofNode } from '../home/paths.js';
 import { formerServer, majorMove, majorOutcome } from '../major/major-record.js';
@@ -109,6 +110,10 @@ const clusterRecord = z.object({
   archiveFailing: z.boolean().default(false),
   /** The same of its bases. */
   basesFailing: z.boolean().default(false),
+  /** The same of what proving them finds. */
+  proofsFailing: z.boolean().default(false),
+  /** What proving a base has found last; null: none was proven yet. */
+  baseProof: keptProof.nullable().default(null),
   /** The object store that has, or may have, something of the cluster; null: none. */
   storedIn: z.string().nullable().default(null),
   /** True: it was told that the store fails, and not yet that it is well again. */

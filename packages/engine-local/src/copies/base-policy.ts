@@ -12,6 +12,9 @@ export interface BasePolicy {
   reflinkOldEvery: number;
   /** Every moment of so long can be restored. */
   keep: number;
+  /** The newest base that is at least so old is proven, and again after so long; both apart from what is found to be bad. */
+  proveAfter: number;
+  proveEvery: number;
 }
 
 type Dated = Pick<Base, 'method' | 'stoppedAt'>;
@@ -24,12 +27,29 @@ export const BASE_POLICY: BasePolicy = {
   plainOldEvery: 7 * DAY,
   reflinkOldEvery: DAY,
   keep: 7 * DAY,
+  proveAfter: 3600,
+  proveEvery: DAY,
 };
 
 /** True when the newest base is too old for the replay to be short. */
 export function isDue(newest: Dated, policy: BasePolicy, now: number): boolean {
   const every = newest.method === 'reflink' ? policy.reflinkEvery : policy.plainEvery;
   return ageOf(newest, now) >= every;
+}
+
+/**
+ * The base that is to be proven now; null: none. After a proof that has failed the next base is not waited for as long: it may be good.
+ */
+export function dueForProof<T extends Dated>(
+  bases: readonly T[],
+  last: { at: string; base: string; failure: string | null } | null,
+  policy: BasePolicy,
+  now: number,
+): T | null {
+  const base = bases.findLast((one) => ageOf(one, now) >= policy.proveAfter);
+  if (!base || last === null) return base ?? null;
+  const isOver = now - Date.parse(last.at) >= policy.proveEvery * 1000;
+  return isOver || (last.failure !== null && last.base < base.stoppedAt) ? base : null;
 }
 
 /** What is not needed of these bases, oldest first; never the newest. */

@@ -115,10 +115,15 @@ class BaseWatch {
   }
 }
 
-/** True when hardly anything was written since: a base of now would save no replay. The base's own end takes up to two segments. */
-async function isQuiet(state: ClusterState, { firstSegment }: Base): Promise<boolean> {
-  const since = (await archiveOf(state).names()).filter((name) => isSegment(name) && name >= firstSegment);
-  return since.length <= 2;
+/**
+ * True when hardly anything was written since: a base of now would save no replay. The base's own end takes up to two segments, and its
+ * proof one. One that was found to be bad saves nothing.
+ */
+async function isQuiet(state: ClusterState, { firstSegment, stoppedAt }: Base): Promise<boolean> {
+  const proof = state.journal.record.baseProof;
+  if (proof?.base === stoppedAt && proof.failure !== null) return false;
+  const names = (await archiveOf(state).names()).filter((name) => name !== proof?.segment);
+  return names.filter((name) => isSegment(name) && name >= firstSegment).length <= 2;
 }
 
 /** Without the log since then a base is of no use. */

@@ -60,14 +60,18 @@ export interface PendingLog {
   from: string;
 }
 
-/** Runs `start`, which returns once the server has recovered, and gives the server the log that it asks for meanwhile. */
+/**
+ * Runs `start`, which returns once the server has recovered, and gives the server the log that it asks for meanwhile, in the directory that its
+ * `restoreCommand` names.
+ */
 export async function withLog(
   state: ClusterState,
   { source, from }: PendingLog,
   start: () => Promise<ServerIdentity>,
+  directory = state.journal.paths.walStage,
 ): Promise<ServerIdentity> {
   const over = new AbortController();
-  const staging = stageWal(source, from, state.journal.paths.walStage, state.users?.postgres, over.signal);
+  const staging = stageWal(source, from, directory, state.users?.postgres, over.signal);
   const failure = staging.then(() => new Promise<never>(() => {}));
   try {
     return await Promise.race([start(), failure]);

@@ -6,6 +6,7 @@ import type { ClusterPaths } from '../home/paths.js';
 import { leftWal } from '../rebuild/rebuild-log.js';
 import { type Base, listBases } from './bases.js';
 import { type Era, eraAt, erasOf } from './eras.js';
+import { receiptOf } from './kept-proof.js';
 import { fromMicroseconds, toMicroseconds } from './moment.js';
 
 /** The bases from which everything since can be restored, oldest first, of the era of `paths`. */
@@ -22,10 +23,14 @@ export async function restorableBases(state: ClusterState, paths: ClusterPaths =
 /** The moments to which the cluster can be restored now; both null while there are none. */
 export async function readRestoreWindow(state: ClusterState): Promise<RestoreWindow> {
   const earliest = await earliestMoment(state);
-  const formerMajors = state.journal.record.formerEras.map(({ major, until }) => ({ major, until }));
-  if (earliest === null) return { earliest: null, latest: null, formerMajors };
+  const { formerEras, baseProof } = state.journal.record;
+  const more = {
+    formerMajors: formerEras.map(({ major, until }) => ({ major, until })),
+    ...(baseProof && { proof: receiptOf(baseProof) }),
+  };
+  if (earliest === null) return { earliest: null, latest: null, ...more };
   const end = BigInt(await latest(state)) * 1000n;
-  return { earliest: fromMicroseconds(earliest), latest: fromMicroseconds(end), formerMajors };
+  return { earliest: fromMicroseconds(earliest), latest: fromMicroseconds(end), ...more };
 }
 
 /** From where on there is no gap up to now, in microseconds since 1970; null while nothing can be restored. */

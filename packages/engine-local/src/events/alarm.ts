@@ -6,7 +6,7 @@ export interface Trouble {
   failing: TroubleEventType;
   recovered: TroubleEventType;
   /** Where the record says that its beginning was told and its end was not. */
-  noted: 'archiveFailing' | 'basesFailing' | 'storeFailing';
+  noted: 'archiveFailing' | 'basesFailing' | 'storeFailing' | 'proofsFailing';
   /** What is told at its end. */
   well: string;
 }

@@ -50,6 +50,10 @@ export interface ClusterPaths {
   /** A server that a backup is restored into and that is thrown away afterwards; belongs to the PostgreSQL user, closed to others. */
   scratch: string;
   scratchSockets: string;
+  /** The same for a base that is proven, and the log on its way to that server. */
+  proof: string;
+  proofSockets: string;
+  proofStage: string;
   /** Belongs to the gateway's user, closed to others. */
   gateway: string;
   gatewayLog: string;
@@ -147,6 +151,9 @@ function clusterPaths(directory: string, run: string, era: number): ClusterPaths
     backups: join(directory, 'backups'),
     scratch: join(directory, 'scratch'),
     scratchSockets: join(run, 'sc'),
+    proof: join(directory, 'proof'),
+    proofSockets: join(run, 'bp'),
+    proofStage: join(directory, 'proof-stage'),
     gateway: join(directory, 'gateway'),
     gatewayLog: join(directory, 'gateway.log'),
     spool: join(directory, 'spool.json'),

@@ -1,5 +1,5 @@
 import { EVENT_TYPES, type EventType } from '@borealis/contract';
-import type { NodeEventType, RecoveryEventType, TroubleEventType } from '@borealis/engine';
+import type { NodeEventType, ProofEventType, RecoveryEventType, TroubleEventType } from '@borealis/engine';
 import type { Kysely } from 'kysely';
 import type { Database } from '../schema.js';
 
@@ -11,7 +11,13 @@ export type LifecycleType =
   | 'addon-destroy-requested'
   | 'addon-destroyed';
 /** What an engine tells about a cluster and no app's log shows. */
-export type ClusterEventType = 'ban-started' | 'ban-ended' | RecoveryEventType | TroubleEventType | NodeEventType;
+export type ClusterEventType =
+  | 'ban-started'
+  | 'ban-ended'
+  | RecoveryEventType
+  | TroubleEventType
+  | ProofEventType
+  | NodeEventType;
 
 /** Something that happened to one add-on. */
 export interface NewEvent {

@@ -11,12 +11,13 @@ export async function restoreCapabilitiesOf(
   addon: Addon,
 ): Promise<RestoreCapabilities> {
   const window = await engine.restoreWindow(addon.cluster_id);
-  const { earliest = null, latest = null } = window ?? {};
+  const { earliest = null, latest = null, proof = null } = window ?? {};
   return {
     cloneSupported: window !== null,
     restoreSupported: earliest !== null && latest !== null,
     earliestRestorableTime: earliest,
     latestRestorableTime: latest,
     latestBackup: await latestBackup(db, addon.id),
+    latestRestoreProof: proof,
   };
 }

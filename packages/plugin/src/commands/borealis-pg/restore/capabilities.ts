@@ -1,4 +1,9 @@
-import { type BackupReceipt, type RestoreCapabilities, restoreCapabilities } from '@borealis/contract';
+import {
+  type BackupReceipt,
+  type BaseReceipt,
+  type RestoreCapabilities,
+  restoreCapabilities,
+} from '@borealis/contract';
 import { AddonCommand } from '../../../base-command.js';
 import { addonFlag, appFlag, jsonFlag } from '../../../flags.js';
 import { fieldList, localTime, toJson } from '../../../text.js';
@@ -39,6 +44,7 @@ function describe(answer: RestoreCapabilities): string {
     ['Earliest Restorable Time', time(answer.earliestRestorableTime)],
     ['Latest Restorable Time', time(answer.latestRestorableTime)],
     ...(answer.latestBackup ? [describeBackup(answer.latestBackup)] : []),
+    ...(answer.latestRestoreProof ? [describeProof(answer.latestRestoreProof)] : []),
   ]);
 }
 
@@ -50,4 +56,12 @@ function describeBackup({ takenAt, proof }: BackupReceipt): [string, string] {
         ? `restored and compared: ${proof.checked.tables} tables, ${proof.checked.rows} rows`
         : `NOT GOOD: ${proof.failure}`;
   return ['Latest Backup', `${localTime(takenAt!)} (${found})`];
+}
+
+function describeProof({ at, upTo, failure, checked }: BaseReceipt): [string, string] {
+  const found =
+    failure === null
+      ? `restored to ${localTime(upTo)} and read: ${checked.tables} tables, ${checked.rows} rows`
+      : `NOT GOOD: ${failure}`;
+  return ['Latest Restore Proof', `${localTime(at)} (${found})`];
 }
