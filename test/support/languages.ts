@@ -58,7 +58,7 @@ function withSources(work: (directory: string) => void): void {
 function buildJava(slug: string, name: string, program: string): string {
   withSources((directory) => {
     writeFileSync(join(directory, 'App.java'), program);
-    execFileSync('javac', ['-d', join(slug, name), join(directory, 'App.java')], { stdio: 'pipe' });
+    execFileSync('javac', ['-cp', JDBC, '-d', join(slug, name), join(directory, 'App.java')], { stdio: 'pipe' });
   });
   mkdirSync(join(slug, '.profile.d'), { recursive: true });
   cpSync(join(import.meta.dirname, 'java-buildpack.sh'), join(slug, '.profile.d/jvmcommon.sh'));

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A real server on a Unix socket, with two tenants by peer authentication and one (`gamma`) by password. */
 export interface RealPostgres {
+  dataDirectory: string;
   socketDirectory: string;
   port: number;
   start(): Promise<void>;
@@ -74,6 +75,7 @@ export async function realPostgres(bin = binaries()): Promise<RealPostgres> {
     await exited;
   };
   const server: RealPostgres = {
+    dataDirectory: data,
     socketDirectory: sockets,
     port: PORT,
     start: async () => {
