@@ -12,7 +12,7 @@ import { removeHome } from '../bench/home.mjs';
 import { end, until } from '../bench/run.mjs';
 import { openTunnel, prepareSsh } from '../bench/tunnel.mjs';
 import { requestStatus } from '../packages/engine-local/dist/gateway/control-client.js';
-import { homePaths, ofNode } from '../packages/engine-local/dist/home/paths.js';
+import { homePaths, ofEra, ofNode } from '../packages/engine-local/dist/home/paths.js';
 
 const MAIN = fileURLToPath(new URL('./keeper-main.mjs', import.meta.url));
 const APP = { user: 'app_rw_soak', password: 'Pa55wordOfTheSoak', database: 'soak' };
@@ -37,13 +37,13 @@ export class Cluster {
   }
 
   /** Resolves when the cluster is protected and can be restored. It goes, with its home, when `cleanup` runs. */
-  static async start(cleanup) {
+  static async start(cleanup, major) {
     const directory = await mkdtemp(join(tmpdir(), 'bk-'));
     await chmod(directory, 0o755); // the databases' own users pass through
     cleanup.add('The directory of the cluster', () => removeHome(directory));
     const cluster = new Cluster(join(directory, 'h'), join(directory, 'keeper.log'));
     await cluster.#startKeeper(cleanup);
-    await cluster.engine.createCluster(ID, SPEC);
+    await cluster.engine.createCluster(ID, { ...SPEC, major });
     const { gateway } = await until(
       'the cluster',
       async () => {
@@ -95,7 +95,7 @@ export class Cluster {
   /** Runs one statement as the keeper's own role, straight on a node's socket. */
   async ask(sql, { node, id = ID, database = APP.database, values } = {}) {
     const record = await this.record(id);
-    const host = ofNode(this.paths.cluster(id), node ?? record.primary).socketDirectory;
+    const host = this.#pathsOf(record, node ?? record.primary).socketDirectory;
     const who = { user: 'borealis', password: record.superuserPassword, database };
     const patience = { connectionTimeoutMillis: ANSWER_MS, query_timeout: 60_000 };
     const client = new pg.Client({ host, port: 5432, ...who, ...patience });
@@ -113,8 +113,13 @@ export class Cluster {
     return JSON.parse(await readFile(this.paths.cluster(id).record, 'utf8'));
   }
 
-  dataOf(node) {
-    return ofNode(this.paths.cluster(ID), node).data;
+  /** Where the data of one of the nodes that it has now are. */
+  async dataOf(node) {
+    return this.#pathsOf(await this.record(), node).data;
+  }
+
+  #pathsOf({ id, era }, node) {
+    return ofNode(ofEra(this.paths.cluster(id), era), node);
   }
 
   /** Counts of the gateway. */

@@ -14,6 +14,7 @@ try {
     gatewayBundle: fileURLToPath(new URL('../packages/gateway/dist/bundle', import.meta.url)),
     log: pino({ level: 'info' }, pino.destination(2)),
     bases: BASES,
+    majorRevertSeconds: 3600,
   });
   process.once('SIGTERM', async () => {
     await keeper.stop({ clusters: true });

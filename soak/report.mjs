@@ -1,13 +1,13 @@
 /** What came of a run, with its figures. */
 export function reportOf(
-  { seed, failovers, upgrades, planChanges },
+  { seed, failovers, upgrades, planChanges, majorUpgrades },
   { cluster, ledger, idle, watch, notifier },
   rounds,
 ) {
   const names = [...new Set(rounds.map(({ name }) => name))];
   return {
     seed,
-    wanted: { failovers, upgrades, planChanges },
+    wanted: { failovers, upgrades, planChanges, majorUpgrades },
     rounds: rounds.length,
     restores: rounds.reduce((sum, round) => sum + (round.restores ?? 0), 0),
     acknowledgedRows: ledger.acknowledged,

@@ -27,7 +27,8 @@ export async function checkRestores(cluster, ledger, { number, begunAt, endedAt 
 
 async function checkRestore(cluster, ledger, { id, moment, what }) {
   const origin = { clusterId: ID, moment: new Date(moment).toISOString(), renames: { databases: [], roles: [] } };
-  await cluster.engine.createCluster(id, { ...SPEC, nodes: 1, origin });
+  const major = await majorAt(cluster, origin.moment);
+  await cluster.engine.createCluster(id, { ...SPEC, major, nodes: 1, origin });
   try {
     await until(
       what,
@@ -43,4 +44,11 @@ async function checkRestore(cluster, ledger, { id, moment, what }) {
   } finally {
     await cluster.engine.destroyCluster(id);
   }
+}
+
+/** The major of the server that the cluster had then. */
+async function majorAt(cluster, moment) {
+  const { formerMajors } = await cluster.engine.restoreWindow(ID);
+  const former = formerMajors.find(({ until }) => Date.parse(moment) < Date.parse(until));
+  return former?.major ?? (await cluster.record()).spec.major;
 }

@@ -4,12 +4,12 @@ import { offeredRelease } from '@borealis/postgres';
 import { until } from '../bench/run.mjs';
 import { ID, SPEC } from './cluster.mjs';
 
-const PATIENCE = { seconds: 300, everyMs: 50 };
+const PATIENCE = { seconds: 600, everyMs: 50 };
 const LARGE = { vcpu: 2, memoryGiB: 4 };
 
 /** Processes of a node's server, the postmaster first. */
 async function processesOf(cluster, node) {
-  const pid = Number((await readFile(`${cluster.dataOf(node)}/postmaster.pid`, 'utf8')).split('\n')[0]);
+  const pid = Number((await readFile(`${await cluster.dataOf(node)}/postmaster.pid`, 'utf8')).split('\n')[0]);
   const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
   return [pid, ...children.trim().split(' ').filter(Boolean).map(Number)];
 }
@@ -45,9 +45,9 @@ export const FAILOVERS = [
   failover('SIGSTOP of every process', (pids) => signal(pids, 'SIGSTOP')),
 ];
 
-/** The newest release of the major, and the one before it. */
-function releases() {
-  const newest = offeredRelease(SPEC.major).version;
+/** The newest release of a major, and the one before it. */
+function releases(ofMajor) {
+  const newest = offeredRelease(ofMajor).version;
   const [major, minor] = newest.split('.').map(Number);
   return [newest, `${major}.${minor - 1}`];
 }
@@ -57,18 +57,52 @@ export const UPGRADES = [
     name: 'a minor upgrade',
     how: 'planned',
     async run(cluster) {
-      const { version } = await cluster.engine.cluster(ID);
-      const wanted = { request: randomUUID(), version: releases().find((one) => one !== version) };
-      const outcome = await until(
-        'the end of the upgrade',
-        async () => {
-          const answer = await cluster.engine.upgradeMinor(ID, { ...wanted, force: false, patienceSeconds: 120 });
-          return answer.state !== 'running' && answer;
-        },
-        PATIENCE,
-      );
+      const { version, spec } = await cluster.engine.cluster(ID);
+      const wanted = { request: randomUUID(), version: releases(spec.major).find((one) => one !== version) };
+      const ask = () => cluster.engine.upgradeMinor(ID, { ...wanted, force: false, patienceSeconds: 120 });
+      const outcome = await ended(ask);
       if (outcome.state === 'failed') throw new Error(`The upgrade to ${outcome.to} failed: ${outcome.reason}`);
-      return `from ${outcome.from} to ${outcome.to}, queries waited ${outcome.pauseMs} ms, ${outcome.kept} sessions kept`;
+      return `from ${outcome.from} to ${outcome.to}, ${describePause(outcome)}`;
+    },
+  },
+];
+
+/** What comes of a change of the version: the same call, until it has an end. */
+function ended(ask) {
+  const look = async () => {
+    const answer = await ask();
+    return answer.state !== 'running' && answer;
+  };
+  return until('the end of the upgrade', look, PATIENCE);
+}
+
+const describePause = ({ pauseMs, kept }) => `queries waited ${pauseMs} ms, ${kept} sessions kept`;
+
+async function moveMajor(ask) {
+  const outcome = await ended(ask);
+  if (outcome.state !== 'done') throw new Error(`It did not come to another major: ${JSON.stringify(outcome)}`);
+  return `from ${outcome.from} to ${outcome.to}, ${describePause(outcome)}`;
+}
+
+async function toNextMajor(cluster) {
+  const { spec } = await cluster.engine.cluster(ID);
+  const major = String(Number(spec.major) + 1);
+  const wanted = { request: randomUUID(), major, patienceSeconds: 120 };
+  return moveMajor(() => cluster.engine.upgradeMajor(ID, wanted));
+}
+
+export const MAJOR_UPGRADES = [
+  { name: 'a major upgrade', how: 'planned', run: toNextMajor },
+  {
+    name: 'a major upgrade, the way back, and again',
+    how: 'planned',
+    async run(cluster) {
+      const there = await toNextMajor(cluster);
+      await cluster.untilProtected();
+      const wanted = { request: randomUUID(), patienceSeconds: 120 };
+      const back = await moveMajor(() => cluster.engine.revertMajorUpgrade(ID, wanted));
+      await cluster.untilProtected();
+      return [there, back, await toNextMajor(cluster)].join('; ');
     },
   },
 ];
@@ -77,6 +111,7 @@ async function change(cluster, part) {
   const { spec } = await cluster.record();
   await cluster.engine.changeCluster(ID, {
     ...SPEC,
+    major: spec.major,
     nodes: spec.nodes,
     vcpu: spec.vcpu,
     memoryGiB: spec.memoryGiB,

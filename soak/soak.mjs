@@ -1,5 +1,6 @@
+import { POSTGRES_MAJORS } from '@borealis/contract';
 import { Cleanup } from '../bench/cleanup.mjs';
-import { Cluster } from './cluster.mjs';
+import { Cluster, SPEC } from './cluster.mjs';
 import { IdleSessions } from './idle-sessions.mjs';
 import { describeDifferences, Ledger } from './ledger.mjs';
 import { Notifier } from './notifier.mjs';
@@ -8,7 +9,7 @@ import { PrimaryWatch } from './primaries.mjs';
 import { randomOf, share, shuffled } from './random.mjs';
 import { describeReport, reportOf } from './report.mjs';
 import { checkRestores } from './restores.mjs';
-import { FAILOVERS, PLAN_CHANGES, UPGRADES } from './rounds.mjs';
+import { FAILOVERS, MAJOR_UPGRADES, PLAN_CHANGES, UPGRADES } from './rounds.mjs';
 import { readRows, Writers } from './writers.mjs';
 
 /** What a client may be told when its server dies; null stands for a connection that just ends. */
@@ -45,6 +46,7 @@ async function run(options, cleanup, say) {
       ...share(options.failovers, shuffled(FAILOVERS, random)),
       ...share(options.upgrades, UPGRADES),
       ...share(options.planChanges, shuffled(PLAN_CHANGES, random)),
+      ...share(options.majorUpgrades, MAJOR_UPGRADES),
     ],
     random,
   );
@@ -61,8 +63,13 @@ async function run(options, cleanup, say) {
   return reportOf(options, scene, rounds);
 }
 
+/** The newest is reached with the last upgrade. */
+function firstMajor({ majorUpgrades }) {
+  return majorUpgrades === 0 ? SPEC.major : POSTGRES_MAJORS.at(-1 - majorUpgrades);
+}
+
 async function setScene(options, cleanup) {
-  const cluster = await Cluster.start(cleanup);
+  const cluster = await Cluster.start(cleanup, firstMajor(options));
   const ledger = new Ledger();
   const writers = await Writers.start(cluster, ledger, options.writers);
   cleanup.add('The writers', () => writers.stop());
