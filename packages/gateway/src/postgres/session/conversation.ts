@@ -109,8 +109,8 @@ export class Conversation {
 
   #serverHeader(type: number, bytes: number): boolean {
     this.#serverType = type;
+    this.#tracker.server(type);
     if (type === PARSE_COMPLETE) this.#unnamed.complete();
-    else this.#tracker.server(type);
     if (SPEAKING.has(type)) return this.#wantsTypes(bytes);
     return (type === READY || type === ERROR || type === PARAMETER) && this.#serverCapture.begin(bytes);
   }

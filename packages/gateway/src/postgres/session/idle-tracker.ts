@@ -25,13 +25,16 @@ const TOKENS = new Map<number, number>(
 );
 const COPY_IN_RESPONSE = 'G'.charCodeAt(0);
 const ERROR_RESPONSE = 'E'.charCodeAt(0);
+/** What the server says for another reason than a client message, and ReadyForQuery. */
+const NO_ANSWERS = new Set([...'ZNSAKRv'].map((letter) => letter.charCodeAt(0)));
 
 export type TransactionStatus = 'I' | 'T' | 'E';
 
 /**
  * Knows whether a server process has answered all that was forwarded to it: a queue of tokens, since counting Sync against
  * ReadyForQuery is wrong for COPY in the extended protocol and for what an error makes the server skip. Starts idle, after login.
- * Where a client breaks the protocol it may say "busy" for ever, never "idle" wrongly.
+ * Where a client breaks the protocol it may say "busy" for ever, never "idle" wrongly; after a copy that failed, it may until the next
+ * statement is answered.
  */
 export class IdleTracker {
   /** What may come to be dropped together stands in order; kind and segment of each are in one number. */
@@ -42,6 +45,12 @@ export class IdleTracker {
   #copyExtended = false;
   #skipping = false;
   #overflown = false;
+  /** Of the Syncs that came before CopyInResponse. The copy throws them away when it reads; one that fails before does not. */
+  #swallowed = 0;
+  /** How many ReadyForQuery more than there are tokens may come, after a copy that failed. */
+  #surplus = 0;
+  /** Whether the server has answered anything since the last ReadyForQuery: only a Sync by itself gets none but that. */
+  #answered = false;
   #status: TransactionStatus = 'I';
 
   /** Status of the last ReadyForQuery. */
@@ -52,7 +61,8 @@ export class IdleTracker {
   /** Nothing is running or waiting to run. Half-forwarded messages are the caller's to see. */
   get quiet(): boolean {
     const unanswered = this.#tokens.some((token) => kind(token) !== COPY_END);
-    return !unanswered && this.#unsynced === 0 && !this.#copyIn && !this.#skipping && !this.#overflown;
+    const doubtful = this.#skipping || this.#surplus > 0 || this.#overflown;
+    return !unanswered && this.#unsynced === 0 && !this.#copyIn && !doubtful;
   }
 
   /** Quiet, and in no transaction: nothing of the session is under way in the server. */
@@ -79,20 +89,41 @@ export class IdleTracker {
     else if (token === COPY_END) this.#copyEnd();
   }
 
-  /** A server message came that is neither ReadyForQuery nor without meaning for idleness. */
+  /** A server message came; for ReadyForQuery, `ready` is to be called too. */
   server(type: number): void {
+    if (NO_ANSWERS.has(type)) return;
+    this.#answered = true;
+    if (this.#surplus > 0) this.#resolve();
+    if (type !== ERROR_RESPONSE) this.#swallowed = 0;
     if (type === COPY_IN_RESPONSE) this.#copyInResponse();
     else if (type === ERROR_RESPONSE) this.#error();
   }
 
   /** ReadyForQuery came. Returns the segment it ends, and whether a simple query ended; null: it answers nothing known. */
   ready(status: number): { segment: number; query: boolean } | null {
-    while (this.#head === RUN || this.#head === COPY_END) this.#tokens.shift();
-    const token = this.#tokens.shift();
     this.#status = String.fromCharCode(status) as TransactionStatus;
     this.#skipping = false;
     this.#copyIn = false;
+    this.#swallowed = 0;
+    if (this.#surplus > 0 && !this.#answered) return this.#doubt();
+    this.#answered = false;
+    while (this.#head === RUN || this.#head === COPY_END) this.#tokens.shift();
+    const token = this.#tokens.shift();
+    if (token === undefined && this.#surplus > 0) this.#surplus--;
     return token === undefined ? null : { segment: segmentOf(token), query: kind(token) === QUERY };
+  }
+
+  /** A ReadyForQuery with no answer before it, where there may be more of them than tokens: of a Sync, and nobody can tell which. */
+  #doubt(): null {
+    while (this.#head === COPY_END) this.#tokens.shift();
+    if (this.#head !== SYNC) this.#surplus--;
+    return null;
+  }
+
+  /** The server has answered something, so that it has done with all Syncs before that. */
+  #resolve(): void {
+    this.#surplus = 0;
+    while (this.#head === SYNC || this.#head === COPY_END) this.#tokens.shift();
   }
 
   get #head(): number | undefined {
@@ -112,7 +143,10 @@ export class IdleTracker {
   }
 
   #sync(): void {
-    if (this.#copyIn) return; // The server ignores it there.
+    if (this.#copyIn) {
+      this.#swallowed++; // The server ignores it there.
+      return;
+    }
     this.#push(SYNC);
     this.#unsynced = 0;
     this.#skipping = false;
@@ -134,7 +168,9 @@ export class IdleTracker {
   #copyInResponse(): void {
     this.#copyExtended = this.#head !== QUERY;
     const end = this.#tokens.findIndex((token) => kind(token) === COPY_END);
+    const before = this.#tokens.length;
     this.#drop((token, i) => kind(token) !== SYNC || (end >= 0 && i > end));
+    this.#swallowed = before - this.#tokens.length;
     const done = this.#tokens.findIndex((token) => kind(token) === COPY_END);
     if (done >= 0) this.#tokens.splice(done, 1);
     this.#copyIn = done < 0;
@@ -142,6 +178,8 @@ export class IdleTracker {
 
   #error(): void {
     this.#copyIn = false;
+    this.#surplus = this.#swallowed;
+    this.#swallowed = 0;
     while (this.#head === COPY_END) this.#tokens.shift();
     if (this.#head !== RUN) return;
     const sync = this.#tokens.findIndex((token) => kind(token) === SYNC);
