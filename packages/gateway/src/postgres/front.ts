@@ -70,5 +70,5 @@ function reload(runtime: Runtime, next: GatewayConfig): Promise<Moved> {
   const outdated = [...runtime.sessions].filter(
     ({ live, attached, parts, place }) => live && attached && !runtime.places.current(parts.target, place),
   );
-  return runtime.mover.redirect(outdated);
+  return runtime.mover.failover.redirect(outdated);
 }

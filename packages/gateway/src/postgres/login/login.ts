@@ -155,7 +155,7 @@ export class Login {
       backend,
       startUp: request.forServer,
       teardowns: runtime.teardowns,
-      onLost: (lost) => runtime.mover.adopt(lost),
+      onLost: (lost) => runtime.mover.failover.adopt(lost),
       onClosed: () => {
         runtime.cancelKeys.revoke(key.pid);
         runtime.sessions.delete(session);

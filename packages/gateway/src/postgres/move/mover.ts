@@ -1,28 +1,22 @@
 import { HOLD_SECONDS } from '@borealis/contract';
-import { UnknownSetting } from '../backend/open.js';
 import { Oversized } from '../backend/own-talk.js';
 import { Refused } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
 import type { Session } from '../session/session.js';
-import { PeerGone } from '../wire/packet-reader.js';
 import { countLocks } from './advisory-locks.js';
 import { forEachAtOnce } from './at-once.js';
 import { captureState } from './capture.js';
+import { type Closed, closeInstead, kindOf, lateKind, tally } from './closings.js';
 import { readCursors } from './cursors.js';
+import { Failover } from './failover.js';
 import { Orphans } from './orphans.js';
 import { reopen } from './reopen.js';
 import type { Taken } from './restore.js';
 import { Snapshots } from './snapshots.js';
-import { type ClosedKind, type SessionState, Unmovable } from './state.js';
+import { outlivesReading, type SessionState, Unmovable } from './state.js';
 
 /** Time for the whole way back, opening servers included. */
 const RESUME_MS = 25_000;
-
-/** Sessions that were closed longer ago have nothing to do with a change of servers. */
-const RECENT_MS = 60_000;
-
-/** How many sessions were closed instead of moved, by kind. */
-export type Closed = Record<string, number>;
 
 /**
  * Takes all sessions from their server processes to others, behind one barrier: none goes on before the state of all is taken,
@@ -33,10 +27,10 @@ export class Mover {
   #held = new Map<Session, Taken>();
   #left: Promise<unknown> = Promise.resolve();
   #deadline: NodeJS.Timeout | undefined;
-  /** When sessions were closed because their server died, and as what. */
-  #lost: { at: number; kind: ClosedKind }[] = [];
   readonly #orphans: Orphans;
   readonly #snapshots: Snapshots;
+  /** For sessions whose server dies. */
+  readonly failover: Failover;
 
   constructor(private readonly runtime: Runtime) {
     this.#orphans = new Orphans(runtime);
@@ -45,6 +39,7 @@ export class Mover {
       () => this.#phase !== 'open',
       () => runtime.count('snapshots_taken'),
     );
+    this.failover = new Failover(runtime, this.#orphans, this.#snapshots);
   }
 
   /** From the beginning of a `hold` until all sessions go on. */
@@ -76,42 +71,6 @@ export class Mover {
       this.#release();
       throw error;
     }
-  }
-
-  /**
-   * A session's server process is gone without having left it on purpose. True: the session's state is known, and it waits for a
-   * server to go on with; nothing of it can have been lost.
-   */
-  adopt(session: Session): boolean {
-    const idle = session.conversation.idle;
-    const state = this.#phase === 'open' && idle ? this.#snapshots.of(session) : null;
-    if (!state || !outlivesServer(state)) {
-      const kind = this.#lose(idle ? 'server' : lateKind(session));
-      this.runtime.count(`sessions_closed_${kind}`);
-      return false;
-    }
-    this.runtime.count('sessions_waiting');
-    this.#orphans.adopt(session, state, (kept, cause) => {
-      if (kept) this.runtime.count('sessions_kept');
-      else this.#close(session, this.#lose(kindOf(cause, 'server')), {}, cause);
-    });
-    return true;
-  }
-
-  /**
-   * Other servers are in force than those that sessions are on: those that are known go on there, the rest ends, and not a byte is
-   * forwarded to the old ones. Tells what has become of all, and of those whose server had died just before.
-   */
-  async redirect(outdated: readonly Session[]): Promise<{ kept: number; closed: Closed }> {
-    for (const session of outdated) {
-      if (!this.adopt(session)) session.fence(new Refused('administrator'));
-    }
-    const kept = await this.#orphans.redirect();
-    const recent = this.#lost.filter(({ at }) => performance.now() - at < RECENT_MS);
-    this.#lost = [];
-    const closed: Closed = {};
-    for (const { kind } of recent) closed[kind] = (closed[kind] ?? 0) + 1;
-    return { kept, closed };
   }
 
   /** Opens the sessions again by the configuration in force, and lets all go on. Not held: does nothing. */
@@ -164,7 +123,7 @@ export class Mover {
         `Not all sessions came to rest within ${seconds} s: ${tally([...kinds, ...[...opening].map(() => 'login')])}.`,
       );
     }
-    for (const session of busy) this.#close(session, lateKind(session), closed);
+    for (const session of busy) closeInstead(this.runtime, session, closed, { kind: lateKind(session) });
     for (const login of opening.keys()) login.abort(new Refused('database_starting'));
   }
 
@@ -187,7 +146,7 @@ export class Mover {
           this.#held.set(session, { state: await this.#stateOf(session), locks: [], cursors: [] });
         } catch (error) {
           if (error instanceof Unmovable && late === 'abort') refused.push(error);
-          else this.#close(session, kindOf(error, 'protocol'), closed, error);
+          else closeInstead(this.runtime, session, closed, { kind: kindOf(error, 'protocol'), cause: error });
         }
       },
     );
@@ -214,7 +173,7 @@ export class Mover {
         taken.locks = await session.withServer((talk) => countLocks(talk, locks));
       } catch (error) {
         const kind = error instanceof Oversized ? 'cursors' : kindOf(error, 'protocol');
-        this.#close(session, kind, closed, error);
+        closeInstead(this.runtime, session, closed, { kind, cause: error });
       }
     });
   }
@@ -238,7 +197,7 @@ export class Mover {
       await reopen(session, taken, this.runtime.places.of(target), signal);
       return true;
     } catch (error) {
-      this.#close(session, kindOf(error, 'server'), closed, error);
+      closeInstead(this.runtime, session, closed, { kind: kindOf(error, 'server'), cause: error });
       return false;
     }
   }
@@ -249,20 +208,6 @@ export class Mover {
     for (const session of this.runtime.sessions) session.release();
     this.runtime.gate.open();
   }
-
-  #lose(kind: ClosedKind): ClosedKind {
-    this.#lost.push({ at: performance.now(), kind });
-    return kind;
-  }
-
-  #close(session: Session, kind: ClosedKind, closed: Closed, cause?: unknown): void {
-    if (!session.live) return; // It has ended by itself meanwhile.
-    closed[kind] = (closed[kind] ?? 0) + 1;
-    this.runtime.count(`sessions_closed_${kind}`);
-    const reason = cause instanceof Error ? cause.message : undefined;
-    this.runtime.log.info({ kind, reason, role: session.loggedIn.role }, 'A session cannot be moved and is closed');
-    session.end(new Refused(kind === 'types' ? 'major_upgrade' : 'administrator'));
-  }
 }
 
 /** At rest, with a server process to ask. */
@@ -271,33 +216,8 @@ const isReady = (session: Session): boolean => session.atRest && session.attache
 /** Others must not go on before this one has its place back. */
 const isBound = ({ channels, locks }: SessionState): boolean => channels.length + locks.length > 0;
 
-/** It was told without being taken away. */
-const outlivesReading = ({ locks, cursors }: SessionState): boolean => locks.length + cursors.length === 0;
-
-/** Nothing of it went down with the server: locks, rows, and what it would have been notified of meanwhile. */
-const outlivesServer = (state: SessionState): boolean => outlivesReading(state) && state.channels.length === 0;
-
 function divide<T>(items: readonly T[], belongs: (item: T) => boolean): [T[], T[]] {
   return [items.filter(belongs), items.filter((item) => !belongs(item))];
-}
-
-function lateKind(session: Session): ClosedKind {
-  return session.conversation.quiet && session.conversation.inTransaction ? 'transaction' : 'running';
-}
-
-function kindOf(error: unknown, otherwise: ClosedKind): ClosedKind {
-  if (error instanceof Unmovable) return error.kind;
-  if (error instanceof PeerGone) return 'server';
-  if (error instanceof Oversized) return 'state';
-  if (error instanceof UnknownSetting) return 'settings';
-  return error instanceof Refused && error.code !== 'database_starting' ? 'login' : otherwise;
-}
-
-/** "2 transaction, 1 running". */
-function tally(kinds: readonly string[]): string {
-  const counts = new Map<string, number>();
-  for (const kind of kinds) counts.set(kind, (counts.get(kind) ?? 0) + 1);
-  return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ');
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

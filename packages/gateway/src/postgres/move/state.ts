@@ -67,3 +67,6 @@ export class Unmovable extends Error {
     super(`a session cannot be moved: ${kind}${detail && ` (${detail})`}`);
   }
 }
+
+/** It was told without being taken away: neither locks nor rows are gone when a server has told of them. */
+export const outlivesReading = ({ locks, cursors }: SessionState): boolean => locks.length + cursors.length === 0;

@@ -1,23 +1,20 @@
-import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Target, Tunnel } from '../../front.js';
 import { cancelBackend } from '../backend/cancel.js';
 import type { OpenBackend } from '../backend/open.js';
-import { Doubt, OwnTalk } from '../backend/own-talk.js';
+import type { OwnTalk } from '../backend/own-talk.js';
 import type { Place } from '../backend/place.js';
 import type { LoggedIn } from '../logged-in.js';
 import type { Claim } from '../login/access.js';
 import { Refused } from '../refusals.js';
-import { terminate } from '../wire/messages.js';
 import type { Cancellable } from './cancel-keys.js';
 import { closeChannel } from './closing.js';
 import { Conversation } from './conversation.js';
 import { isDeathOfServer } from './server-death.js';
+import { endSocket, ServerSide } from './server-side.js';
 import { Stepping } from './stepping.js';
 import type { Teardowns } from './teardowns.js';
 import { writeInTurn } from './turn-cork.js';
-
-const PATIENCE_MS = 5000;
 
 export interface SessionParts {
   tunnel: Tunnel;
@@ -57,14 +54,15 @@ export class Session implements Cancellable {
   readonly conversation = new Conversation();
   readonly closed: Promise<void>;
   #phase: Phase = 'live';
-  #backend: OpenBackend | null = null;
+  readonly #server = new ServerSide({
+    data: this.#guard((chunk) => this.#fromServer(chunk)),
+    drain: this.#guard(() => this.parts.client.resume()),
+    close: this.#guard(() => this.#serverGone()),
+  });
   #place: Place;
   #stepping: Stepping | null = null;
   #said = 0;
   #over = (): void => undefined;
-  readonly #onServerData = this.#guard((chunk) => this.#fromServer(chunk));
-  readonly #onServerDrain = this.#guard(() => this.parts.client.resume());
-  readonly #onServerClose = this.#guard(() => this.#serverGone());
 
   constructor(readonly parts: SessionParts) {
     this.#place = parts.place;
@@ -93,7 +91,7 @@ export class Session implements Cancellable {
 
   /** Whether it has a server process: not between `leave` and `enter`. */
   get attached(): boolean {
-    return this.#backend !== null;
+    return this.#server.backend !== null;
   }
 
   /** Neither side has ended. */
@@ -125,7 +123,7 @@ export class Session implements Cancellable {
     );
     client.on(
       'drain',
-      this.#guard(() => this.#backend?.socket.resume()),
+      this.#guard(() => this.#server.socket?.resume()),
     );
     for (const [stream, event] of [
       [client, 'end'],
@@ -138,7 +136,7 @@ export class Session implements Cancellable {
       );
     }
     for (const raw of backend.greeting) this.conversation.fromServer.scan(raw);
-    this.#attach(backend);
+    this.#server.attach(backend);
     if (early.length > 0) this.#guard((chunk) => this.#fromClient(chunk))(early);
     client.resume();
     backend.socket.resume();
@@ -147,8 +145,8 @@ export class Session implements Cancellable {
   }
 
   async cancel(): Promise<void> {
-    if (this.#backend && !this.#backend.socket.destroyed)
-      await cancelBackend(this.#place.socketPath, this.#backend.key);
+    const { backend } = this.#server;
+    if (backend && !backend.socket.destroyed) await cancelBackend(this.#place.socketPath, backend.key);
   }
 
   /** Tells the client why and closes both sides; a query that runs is cancelled. */
@@ -160,7 +158,7 @@ export class Session implements Cancellable {
 
   /** As `end`, for a server that must not get another byte: what waits to be written to it is thrown away at once. */
   fence(refused: Refused): void {
-    this.#backend?.socket.destroy();
+    this.#server.socket?.destroy();
     this.end(refused);
   }
 
@@ -177,12 +175,12 @@ export class Session implements Cancellable {
   /** Goes on after `rest`: what the client said meanwhile is forwarded. Without a server process it stays at rest. */
   release(): void {
     const stepping = this.#stepping;
-    if (!stepping || this.#phase === 'ending' || !this.#backend) return;
+    if (!stepping || this.#phase === 'ending' || !this.#server.backend) return;
     this.#stepping = null;
     this.#guard(() => {
       for (const chunk of stepping.takeAll()) this.#fromClient(chunk);
       if (stepping.clientGone) this.#clientGone();
-      else if (this.live && !this.#backend?.socket.writableNeedDrain) this.parts.client.resume();
+      else if (this.live && !this.#server.socket?.writableNeedDrain) this.parts.client.resume();
     })();
   }
 
@@ -192,26 +190,12 @@ export class Session implements Cancellable {
    * reaches the client any more.
    */
   async withServer<T>(ask: (talk: OwnTalk) => Promise<T>): Promise<T> {
-    const backend = this.#backend;
+    const { backend } = this.#server;
     if (!backend || !this.atRest) throw new Error('BUG: only a session at rest can be asked');
-    backend.socket.off('data', this.#onServerData);
-    const talk = new OwnTalk(backend.socket, (notification) => this.tell(notification));
-    let doubtful = false;
-    try {
-      return await ask(talk);
-    } catch (error) {
-      doubtful = error instanceof Doubt;
-      throw error;
-    } finally {
-      const rest = talk.release();
-      if (!doubtful) this.#hearAgain(backend.socket, rest);
-    }
-  }
-
-  #hearAgain(socket: Socket, rest: Buffer): void {
-    socket.on('data', this.#onServerData);
-    if (rest.length > 0) this.#onServerData(rest);
-    if (!this.parts.client.writableNeedDrain) socket.resume();
+    return this.#server.lend(backend, ask, {
+      tell: (notification) => this.tell(notification),
+      full: () => this.parts.client.writableNeedDrain,
+    });
   }
 
   /** Sends whole messages of a server's to the client of a session at rest. */
@@ -221,38 +205,24 @@ export class Session implements Cancellable {
 
   /** Leaves the server process of a session at rest; resolves when it is gone, or after 5 s. */
   async leave(): Promise<void> {
-    const backend = this.#backend;
-    if (!backend) return;
-    const { socket } = backend;
-    this.#backend = null;
-    socket.off('data', this.#onServerData).off('drain', this.#onServerDrain).off('close', this.#onServerClose);
-    await endSocket(socket);
+    const socket = this.#server.detach();
+    if (socket) await endSocket(socket);
   }
 
   /** Gives up a server process that is gone, or must not get another byte, at an idle boundary: the session is at rest then. */
   abandon(): void {
     this.#stepping ??= new Stepping();
     this.#stepping.rested();
-    if (!this.#backend) return;
-    const { socket } = this.#backend;
-    this.#backend = null;
-    socket.off('data', this.#onServerData).off('drain', this.#onServerDrain).off('close', this.#onServerClose);
-    socket.destroy();
+    this.#server.detach()?.destroy();
   }
 
   /** Goes on at another server process, which has been given the session's state; still at rest. */
   enter(place: Place, backend: OpenBackend): void {
     this.#place = place;
-    this.#attach(backend);
+    this.#server.attach(backend);
     backend.socket.resume();
     if (this.#phase === 'ending') this.#leaveServer();
     else if (backend.socket.destroyed) this.#serverGone();
-  }
-
-  #attach(backend: OpenBackend): void {
-    this.#backend = backend;
-    const { socket } = backend;
-    socket.on('data', this.#onServerData).on('drain', this.#onServerDrain).once('close', this.#onServerClose);
   }
 
   #refuse(refused: Refused, cause?: unknown): void {
@@ -273,7 +243,7 @@ export class Session implements Cancellable {
     }
     this.#said++;
     this.conversation.fromClient.scan(chunk);
-    if (!writeInTurn(this.#backend!.socket, chunk)) this.parts.client.pause();
+    if (!writeInTurn(this.#server.socket!, chunk)) this.parts.client.pause();
   }
 
   /** Forwards what may be while the session is to come to rest, and notices when it has. */
@@ -283,7 +253,7 @@ export class Session implements Cancellable {
       if (stepping.full) client.pause();
       return;
     }
-    const { socket } = this.#backend!;
+    const socket = this.#server.socket!;
     for (let piece = stepping.next(this.conversation); piece; piece = stepping.next(this.conversation)) {
       this.#said++;
       writeInTurn(socket, piece);
@@ -298,7 +268,7 @@ export class Session implements Cancellable {
     if (this.conversation.idle && isDeathOfServer(chunk)) return;
     this.conversation.fromServer.scan(chunk);
     if (this.#phase !== 'live') return;
-    if (!writeInTurn(this.parts.client, chunk)) this.#backend?.socket.pause();
+    if (!writeInTurn(this.parts.client, chunk)) this.#server.socket?.pause();
     if (this.#stepping) this.#step();
   }
 
@@ -314,9 +284,9 @@ export class Session implements Cancellable {
     this.#phase = this.conversation.terminated ? 'finishing' : 'ending';
     stepping?.ended();
     closeChannel(this.parts.channel, this.parts.client, null);
-    this.#backend?.socket.resume();
-    if (this.#phase === 'ending' || !this.#backend) this.#leaveServer();
-    else this.#backend.socket.end();
+    this.#server.socket?.resume();
+    if (this.#phase === 'ending' || !this.#server.backend) this.#leaveServer();
+    else this.#server.socket!.end();
   }
 
   #forwardAll(stepping: Stepping): void {
@@ -339,11 +309,11 @@ export class Session implements Cancellable {
 
   /** PostgreSQL notices a closed socket only between commands, so a running one is cancelled first. */
   #leaveServer(): void {
-    if (!this.#backend) {
+    const { socket } = this.#server;
+    if (!socket) {
       this.#over();
       return;
     }
-    const { socket } = this.#backend;
     socket.resume();
     this.parts.teardowns.add(async () => {
       if (!this.conversation.quiet) {
@@ -368,24 +338,10 @@ export class Session implements Cancellable {
 
   #failed(error: unknown): void {
     const refused = error instanceof Refused ? error : new Refused('internal');
-    if (this.#phase === 'ending') this.#backend?.socket.destroy();
+    if (this.#phase === 'ending') this.#server.socket?.destroy();
     else {
       this.#refuse(refused, error);
       this.#leaveServer();
     }
   }
-}
-
-/** Says Terminate and resolves when the server has closed, or after 5 s. */
-function endSocket(socket: Socket): Promise<void> {
-  if (socket.destroyed) return Promise.resolve();
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => socket.destroy(), PATIENCE_MS);
-    socket.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    socket.resume();
-    socket.end(terminate);
-  });
 }
