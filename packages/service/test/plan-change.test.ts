@@ -168,6 +168,26 @@ test('a size that the server cannot run by is given up: the former plan is shown
   expect(await info()).toMatchObject({ planName: LARGE });
 });
 
+test('a size that cannot be given after another one that was goes back to that of the plan that is shown', async () => {
+  const { ask, info, settle, engine, service, id, cluster } = await withAddon();
+  await ask(LARGE);
+  await stepTo(service, id, 'changePlan');
+  await service.strands.step(id);
+  engine.looksUntilChanged = 0;
+  // Through, and the service has not seen it.
+  expect(await engine.cluster(cluster.id)).toMatchObject({ specInForce: true, spec: { memoryGiB: 4 } });
+  await ask(LARGER);
+  engine.changeFailure = 'PostgreSQL ended';
+  let changes = 0;
+  engine.before = (call) => {
+    if (call === 'changeCluster' && ++changes === 2) engine.changeFailure = null;
+  };
+  await settle();
+  expect(changes).toBe(2);
+  expect(await info()).toMatchObject({ planName: SMALL, status: 'available' });
+  expect(cluster.spec.memoryGiB).toBe(1);
+});
+
 test('an engine or a platform that is out is asked again, and the add-on is served meanwhile', async () => {
   const { ask, info, settle, engine, harness, service, id } = await withAddon();
   const { platform } = harness;

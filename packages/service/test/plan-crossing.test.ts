@@ -159,6 +159,34 @@ test.each(['announcing', 'leaving'])(
   },
 );
 
+test.each([
+  ['the plan that it has', ISOLATED, 10],
+  ['another size of it', 'x1-s100-p2-r4', 100],
+])('of several plans asked for while it is leaving the last one counts: %s', async (_what, plan, storageGiB) => {
+  const { ask, settle, change, info, row, engine } = await crossing('dev');
+  await ask(ISOLATED);
+  await settle(async () => (await change())?.state === 'leaving');
+  expect((await ask('dev')).statusCode).toBe(200);
+  expect((await ask(plan)).json().message).toMatch(/in progress/);
+  await settle();
+  expect(await info()).toMatchObject({ planName: plan, status: 'available' });
+  expect(engine.copied).toHaveLength(1);
+  expect(engine.clusters.get((await row()).cluster_id)!.spec.storageGiB).toBe(storageGiB);
+});
+
+test('a copy that fails leaves the size of its plan, though another one had begun before', async () => {
+  const { ask, settle, engine, info, change, before } = await crossing(ISOLATED);
+  const cluster = engine.clusters.get(before.cluster_id)!;
+  await ask('x1-s100-p2-r4');
+  await settle(async () => (await change())?.state === 'changing');
+  expect(cluster.spec.memoryGiB).toBe(4);
+  engine.copyFailure = new EngineError('unsupported', 'it cannot be restored as a whole');
+  await ask('dev');
+  await settle();
+  expect(await info()).toMatchObject({ planName: ISOLATED, status: 'available' });
+  expect(cluster.spec.memoryGiB).toBe(1);
+});
+
 test('a plan asked for again after it was given up is tried again once nothing is left of the first time', async () => {
   const { ask, settle, engine, info, change } = await crossing('dev');
   engine.copyFailure = new EngineError('unsupported', 'it cannot be restored as a whole');

@@ -1,4 +1,4 @@
-import { type ClusterSpec, EngineError } from '@borealis/engine';
+import { EngineError } from '@borealis/engine';
 import { go } from '@borealis/strands';
 import { sql } from 'kysely';
 import type { ClientBase } from 'pg';
@@ -10,6 +10,7 @@ import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
 import { isCrossing } from './crossing.js';
 import { endMaintenance, giveUpChange } from './ending.js';
+import { bringBackSize, isSameSize } from './own-size.js';
 import { endPlanChange, findPlanChange, type PlanChange, planChangeAge, setPlanChange } from './plan-store.js';
 
 /** After an engine that does not answer. Meanwhile the add-on is served. */
@@ -33,18 +34,17 @@ export async function changePlan(work: AddonWork, id: string) {
     }
     const cluster = await work.engine.cluster(addon.cluster_id);
     if (!cluster?.specInForce) return again(await pause(work, id));
-    if (!isSameSize(cluster.spec, wanted))
+    if (!isSameSize(cluster.spec, wanted)) {
+      // The engine has gone back to what was in force, and that may be a plan that was asked for in between.
+      if (!isSameSize(cluster.spec, clusterSpec(addon, null))) await bringBackSize(work.engine, addon);
       return giveUpChange(work, change, cluster.changeFailure ?? 'It was taken back.');
+    }
     return go('announcePlan', {}, (client) => complete(client, change));
   } catch (error) {
     if (error instanceof EngineError && error.code === 'unsupported') return giveUpChange(work, change, error.message);
     work.log.warn({ addon: id, err: error }, 'a plan change cannot go on now; the add-on is served meanwhile');
     return again(ENGINE_AGAIN_SECONDS);
   }
-}
-
-function isSameSize(one: ClusterSpec, other: ClusterSpec): boolean {
-  return (['nodes', 'vcpu', 'memoryGiB', 'storageGiB'] as const).every((what) => one[what] === other[what]);
 }
 
 /** Seconds to the next look: a restart takes a second, a new node as long as there is data. */

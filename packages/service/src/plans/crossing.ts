@@ -11,6 +11,7 @@ import { queriesOn } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
 import { endMaintenance, giveUpChange } from './ending.js';
 import { leaveOtherCluster } from './leaving.js';
+import { bringBackSize } from './own-size.js';
 import { endPlanChange, findPlanChange, type PlanChange, planChangeAge, setPlanChange } from './plan-store.js';
 
 const AGAIN_SECONDS = 5;
@@ -51,11 +52,17 @@ type Onward = Outcome<'serve' | 'announcePlan', Record<never, never>>;
 type Step = (work: AddonWork, addon: Addon, change: PlanChange) => Promise<Onward>;
 
 const STEPS: Partial<Record<PlanChange['state'], Step>> = {
-  wanted: async (_work, addon, change) => next((client) => choose(client, addon, change)),
+  wanted: begin,
   making: make,
   copying: copy,
   leaving: leave,
 };
+
+/** A plan in place that this one took the place of may have begun: should the copy fail, the add-on has the size that it pays for. */
+async function begin({ engine }: AddonWork, addon: Addon, change: PlanChange): Promise<Onward> {
+  if (findPlan(addon.plan)!.tenancy === 'isolated') await bringBackSize(engine, addon);
+  return next((client) => choose(client, addon, change));
+}
 
 /** The document of the other cluster lists the add-on from here on, and lets nobody in. */
 async function choose(client: ClientBase, addon: Addon, change: PlanChange): Promise<void> {
