@@ -116,6 +116,7 @@ export class ClusterReconciler {
       held: false,
       sizes: new Map(),
       configuring: new Mutex(),
+      feeding: new Mutex(),
       gateway: null,
       draining: [],
       gatewaySilences: new Map(),

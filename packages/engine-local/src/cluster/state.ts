@@ -66,6 +66,8 @@ export interface ClusterState {
   readonly sizes: Map<number, string>;
   /** Writing of the servers' files, one at a time. */
   readonly configuring: Mutex;
+  /** Held by whoever looks after the server from before the last upgrade, which a way back takes over from him. */
+  readonly feeding: Mutex;
   /** The gateway that accepts connections. */
   gateway: ProcessIdentity | null;
   /** Those that it has replaced and that still serve the tunnels they had. */

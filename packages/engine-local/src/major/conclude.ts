@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   connect,
   dropAllNotes,
+  dropSlot,
   dropSlots,
   dropSubscriptions,
+  listSlots,
   type ServerSpec,
   undoSource,
   unguardSchema,
@@ -36,6 +38,7 @@ export async function concludeMove(state: ClusterState, move: MajorMove): Promis
   const spec = await specOfFormer(state, former, databases.length);
   await runOther(state, former, spec);
   await dropSlots(spec, databases);
+  await forgetStandbys(spec);
   if (move.kind === 'revert') await tidyAfterRevert(serverSpec(state), databases);
   await finishLog(state, former, spec);
   await announceTakenOver(state, move);
@@ -43,6 +46,16 @@ export async function concludeMove(state: ClusterState, move: MajorMove): Promis
   const lastMajor = outcomeOf(move, 'done');
   await state.journal.update(() => ({ major: null, lastMajor }));
   state.major = newMajorState();
+}
+
+/** Those of the former server are gone, and it would keep its log for them. */
+async function forgetStandbys(former: ServerSpec): Promise<void> {
+  const client = await connect(former);
+  try {
+    for (const name of await listSlots(client)) await dropSlot(client, name);
+  } finally {
+    await client.end();
+  }
 }
 
 /** What led to the upgrade in the server that it went back to. */

@@ -16,7 +16,10 @@ const PAUSE_MS = 3000;
 export async function keepFormer(state: ClusterState, signal: AbortSignal): Promise<void> {
   const former = state.journal.record.former!;
   if (former.useless !== null || Date.now() >= Date.parse(former.keptUntil)) return removeFormer(state);
-  const useless = await feed(state, former);
+  // A way back that has begun since looks after it, and must not find it closed, or fed, by somebody else.
+  const useless = await state.feeding.run(async () =>
+    state.journal.record.major === null ? feed(state, former) : null,
+  );
   if (useless !== null) {
     state.context.log.warn({ cluster: state.journal.record.id, useless }, 'there is no way back any more');
     await state.journal.update((record) => ({ former: record.former && { ...record.former, useless } }));

@@ -21,7 +21,7 @@ import { noRoom, roomForCopy } from '../copies/room.js';
 import type { MajorMove } from './major-record.js';
 import { removeFormer } from './remove-former.js';
 import { type Other, passwordFile, pathsOfOther, runOther, specOfOther, tenantDatabases } from './sides.js';
-import { isSubscribed, requireKeptLog } from './subscribed.js';
+import { feedingOf, requireKeptLog } from './subscribed.js';
 
 const LOOK_MS = 500;
 
@@ -52,7 +52,7 @@ export async function makeNext(state: ClusterState, move: MajorMove, signal: Abo
   await prepareSource(source, databases);
   const file = await passwordFile(state, source, move);
   for (const database of databases) {
-    if (await isSubscribed(next, database)) await requireKeptLog(source, next, [database]);
+    if ((await feedingOf(next, database)) !== 'none') await requireKeptLog(source, next, [database]);
     await subscribe(source, next, database, { passwordFile: file });
   }
   await untilCopied(state, move, { next, databases }, signal);

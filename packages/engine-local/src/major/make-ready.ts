@@ -18,7 +18,7 @@ import { feedAgain, feedFormer, isRevertible } from './carry.js';
 import type { MajorMove } from './major-record.js';
 import { otherOf } from './make-next.js';
 import { passwordFile, runOther, specOfOther, tenantDatabases } from './sides.js';
-import { isSubscribed, requireKeptLog } from './subscribed.js';
+import { feedingOf, requireKeptLog } from './subscribed.js';
 
 const CLOSE_MS = 5000;
 const LOOK_MS = 50;
@@ -38,6 +38,8 @@ export interface Ready {
  * database that it does not have sends the upgrade back to copying.
  */
 export async function makeReady(state: ClusterState, move: MajorMove): Promise<Ready | null> {
+  // Whoever kept the former server until now has finished what he was at.
+  await state.feeding.run(async () => {});
   const source = serverSpec(state);
   const databases = await tenantDatabases(source);
   const next = await specOfOther(state, otherOf(move), databases.length);
@@ -78,7 +80,7 @@ async function requireFed(state: ClusterState, move: MajorMove, { source, next, 
 async function hasAll(next: ServerSpec, databases: readonly string[]): Promise<boolean> {
   for (const database of databases) {
     const { ready, all } = await syncProgress(next, database);
-    if (all > ready || !(await isSubscribed(next, database))) return false;
+    if (all > ready || (await feedingOf(next, database)) === 'none') return false;
   }
   return true;
 }

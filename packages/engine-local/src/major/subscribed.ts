@@ -1,13 +1,15 @@
 import { caughtUp, connect, type ServerSpec } from '@borealis/postgres';
 
-/** True when that database is fed by another server's. */
-export async function isSubscribed(spec: ServerSpec, database: string): Promise<boolean> {
+/** Whether that database is fed by another server's: `stopped` is where that has begun, and goes on only when it is asked to. */
+export async function feedingOf(spec: ServerSpec, database: string): Promise<'none' | 'stopped' | 'fed'> {
   const client = await connect(spec, database);
   try {
-    const { rowCount } = await client.query(
-      'select from pg_subscription where subdbid = (select oid from pg_database where datname = current_database())',
+    const { rows } = await client.query<{ enabled: boolean }>(
+      `select subenabled as enabled from pg_subscription
+       where subdbid = (select oid from pg_database where datname = current_database())`,
     );
-    return rowCount === 1;
+    if (rows.length === 0) return 'none';
+    return rows[0]!.enabled ? 'fed' : 'stopped';
   } finally {
     await client.end();
   }
