@@ -35,6 +35,7 @@ export { guardSchema, unguardSchema } from './major/guard.js';
 export { dropAllNotes } from './major/notes.js';
 export { findNotCarried } from './major/obstacles.js';
 export { caughtUp, logEnd, SyncLost, type SyncProgress, syncProgress } from './major/progress.js';
+export { findNoSlots } from './major/room-for-slots.js';
 export { copySchema, type SchemaCopy } from './major/schema.js';
 export { prepareSource, undoSource } from './major/source.js';
 export {

@@ -11,6 +11,7 @@ import {
   dropSubscriptions,
   endWayBack,
   ensureSlot,
+  findNoSlots,
   findNotCarried,
   guardSchema,
   hasWayBack,
@@ -24,6 +25,7 @@ import {
   unguardSchema,
   writeSubscriptionPassword,
 } from '../src/index.js';
+import { addNotes, readNotes } from '../src/major/notes.js';
 import { clientTools } from './client-tools.js';
 import { contentsOf } from './major/contents.js';
 import { copyAll, follow, OWNER, type Pair, run, startPair } from './major/upgrade.js';
@@ -72,6 +74,19 @@ describe.each(PAIRS)('a copy of PostgreSQL %s in %s', async (from, to) => {
     expect(found).toHaveLength(IN_THE_WAY.length);
     for (const [, sentence] of IN_THE_WAY) expect(found.filter((one) => sentence.test(one))).toHaveLength(1);
     await run(old, ['drop table no_key, no_key_2, hashed; drop function native; drop domain pointed']);
+  });
+
+  it.skipIf(!tools)(`is not begun by a server that could not feed all databases ${needed}`, async () => {
+    expect(await findNoSlots(old, 8)).toBeNull();
+    expect(await findNoSlots(old, 9)).toMatch(/takes 11 replication slots.* has 10 free/);
+  });
+
+  it.skipIf(!tools)(`takes notes of many databases at once ${needed}`, async () => {
+    const names = Array.from({ length: 8 }, (_, n) => `tenant${n}`);
+    const notes = new Map([['public.t', 'default']]);
+    await Promise.all(names.map((name) => addNotes(next, name, 'identity', notes)));
+    for (const name of names) expect(await readNotes(next, name, 'identity')).toEqual(notes);
+    await dropAllNotes(next);
   });
 
   const loses = Number(from) < 16 && Number(to) >= 16;

@@ -7,6 +7,7 @@ import {
   copyServer,
   createDataDirectory,
   ensureRelease,
+  findNoSlots,
   findNotCarried,
   type ServerSpec,
   startServer,
@@ -47,8 +48,10 @@ export async function rehearse(state: ClusterState, move: MajorMove, ending: Abo
 async function findObstacles(state: ClusterState): Promise<string[]> {
   const source = serverSpec(state);
   const listed = state.journal.record.access?.databases.map(({ name }) => name) ?? [];
-  const findings: string[] = [];
-  for (const name of await tenantDatabases(source)) {
+  const databases = await tenantDatabases(source);
+  const noSlots = await findNoSlots(source, databases.length);
+  const findings = noSlots === null ? [] : [noSlots];
+  for (const name of databases) {
     if (listed.includes(name)) findings.push(...(await findNotCarried(source, name)));
     else findings.push(`The database "${name}" is being removed; upgrade after that.`);
   }

@@ -49,10 +49,10 @@ export async function specOfOther(state: ClusterState, other: Other, databases =
   };
 }
 
-/** Each database that is fed takes a process, and two more while its rows are copied. */
+/** Each database that is fed takes a process, and two more while its rows are copied. A server that tenants share has enough of them. */
 function workersFor({ settings }: ServerSpec, databases: number): Record<string, string> {
-  if (databases === 1) return {};
   const fed = databases + 2;
+  if (databases === 1 || Number(settings.max_logical_replication_workers ?? 0) >= fed) return {};
   return {
     max_logical_replication_workers: String(fed),
     max_worker_processes: String(Number(settings.max_worker_processes) + fed),

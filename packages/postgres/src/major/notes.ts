@@ -9,8 +9,13 @@ import type { ServerSpec } from '../server/spec.js';
  */
 export type NoteKind = 'identity' | 'schema' | 'view' | 'large-objects';
 
+/** Of those who make the place of the notes, in the service's own database. */
+const LOCK = 7_315_002;
+
 // In the service's own database: so it is in no tenant's dump, and goes with a physical copy of the server.
+// Several databases are worked on at a time, and two at once could not make it.
 const TABLE = `
+  select pg_advisory_xact_lock(${LOCK});
   create schema if not exists major_upgrade;
   create table if not exists major_upgrade.notes (
     database name, kind text, name text, value text not null, primary key (database, kind, name))`;

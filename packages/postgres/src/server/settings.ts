@@ -38,6 +38,7 @@ const SINCE_MAJOR: Record<string, number> = {
   io_workers: 18,
   io_method: 18,
   io_max_concurrency: 18,
+  max_active_replication_origins: 18,
 };
 
 /** What holds for every server, whatever its plan and settings say. */

@@ -51,13 +51,22 @@ export const TENANT_BOUNDS: TenantBounds = {
   writtenMiBPerMinute: 512,
 };
 
+/** So many databases another server can be fed with at a time: a major upgrade and its way back do that with all that there are. */
+const FED = 100;
+
 /** What a server that tenants share is run with, beside what its size gives. */
 export function sharedServerSettings(bounds: TenantBounds): Record<string, string> {
   return {
     max_connections: '300',
-    // For each of the 300 connections: an exhausted table lets nobody connect or write.
-    max_locks_per_transaction: '1024',
-    max_pred_locks_per_transaction: '256',
+    // For each of some 530 processes that there may be, so for 340,000 in all: an exhausted table lets nobody connect or write.
+    max_locks_per_transaction: '640',
+    max_pred_locks_per_transaction: '160',
+    max_wal_senders: String(FED + 20),
+    // Two tables of each are copied at a time, with a slot of their own. Where rows arrive there has to be one for the place in each log, too.
+    max_replication_slots: String(3 * FED + 10),
+    max_active_replication_origins: String(3 * FED + 10),
+    max_logical_replication_workers: String(FED + 2),
+    max_worker_processes: String(FED + 10),
     max_prepared_transactions: '0',
     temp_file_limit: `${bounds.temporaryFilesOfProcessMiB}MB`,
     // Tenants can lift these three; they tell an honest one by a clear error what the keeper enforces otherwise.
