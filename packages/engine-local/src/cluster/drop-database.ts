@@ -1,5 +1,5 @@
 import { EngineError } from '@borealis/engine';
-import { connect, dropDatabase, isTenantDatabase } from '@borealis/postgres';
+import { connect, dropDatabase, dropSlots, isTenantDatabase } from '@borealis/postgres';
 import { BackupStore } from '../backups/backup-store.js';
 import { toEngineError } from '../errors.js';
 import { forgetDumps } from '../store/store-removals.js';
@@ -16,6 +16,8 @@ export async function dropClusterDatabase(state: ClusterState, name: string): Pr
   await Promise.all([state.jobs.end(name), state.uploads.end(name)]);
   const spec = serverSpec(state);
   try {
+    // As long as a server from before an upgrade is fed with it, PostgreSQL does not drop it.
+    if (journal.record.former) await dropSlots(spec, [name]);
     await dropDatabase(
       (database) => connect(spec, database),
       name,

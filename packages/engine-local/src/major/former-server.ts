@@ -7,6 +7,7 @@ import { specOfFormer } from './conclude.js';
 import type { FormerServer } from './major-record.js';
 import { archiveNext } from './make-next.js';
 import { removeFormer } from './remove-former.js';
+import { removeGone } from './remove-gone.js';
 import { passwordFile, runOther, tenantDatabases } from './sides.js';
 import { requireKeptLog } from './subscribed.js';
 
@@ -30,9 +31,13 @@ export async function keepFormer(state: ClusterState, signal: AbortSignal): Prom
 /** Null, or why there is no way back any more. */
 async function feed(state: ClusterState, former: FormerServer): Promise<string | null> {
   const primary = serverSpec(state);
-  const databases = await tenantDatabases(primary);
-  const spec = await specOfFormer(state, former, databases.length);
+  const all = await tenantDatabases(primary);
+  const spec = await specOfFormer(state, former, all.length);
   await runOther(state, former, spec);
+  await removeGone(state, spec, all);
+  const { access } = state.journal.record;
+  // Others are about to be dropped.
+  const databases = all.filter((name) => access?.databases.some((listed) => listed.name === name));
   const file = await passwordFile(state, primary, former);
   try {
     await requireKeptLog(primary, spec, databases);

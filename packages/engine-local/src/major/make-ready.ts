@@ -17,6 +17,7 @@ import type { ClusterState } from '../cluster/state.js';
 import { feedAgain, feedFormer, isRevertible } from './carry.js';
 import type { MajorMove } from './major-record.js';
 import { otherOf } from './make-next.js';
+import { removeGone } from './remove-gone.js';
 import { passwordFile, runOther, specOfOther, tenantDatabases } from './sides.js';
 import { feedingOf, requireKeptLog } from './subscribed.js';
 
@@ -66,6 +67,7 @@ interface Sides {
 
 /** Throws a `NoWayBack` when there is none any more. */
 async function requireFed(state: ClusterState, move: MajorMove, { source, next, databases }: Sides): Promise<void> {
+  await removeGone(state, next, databases);
   await requireKeptLog(source, next, databases);
   const file = await passwordFile(state, source, move);
   for (const database of databases) {
