@@ -14,6 +14,7 @@ export { adoptPolicies, emptyDatabase, isEmptyDatabase, prepareFill } from './ba
 export type { Prelude } from './backups/prelude.js';
 export { restoreDump } from './backups/restore-dump.js';
 export { restoredContents, troublesInLog } from './backups/restored.js';
+export { ownedByOthers } from './backups/rights.js';
 export { checkIndexes, SCRATCH_SETTINGS, startScratchServer, stopScratchServer } from './backups/scratch-server.js';
 export { type ClientToolsRequest, ensureClientTools, findClientTools } from './client-tools/client-tools.js';
 export { canFetchClientTools } from './client-tools/fetch.js';

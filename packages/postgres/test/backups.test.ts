@@ -8,6 +8,7 @@ import {
   differences,
   dumpDatabase,
   offeredMajors,
+  ownedByOthers,
   restoreDump,
   restoredContents,
   SCRATCH_SETTINGS,
@@ -80,10 +81,17 @@ describe.each(majors)('a backup of PostgreSQL %s', async (major) => {
     expect(await restoreDump(restoring, stream(content))).toEqual([]);
     const restored = await restoredContents(scratch, 'shop', never);
     expect(differences(contents, restored)).toEqual([]);
+    const who = { owner: restorer.name, apart: prelude.extensions.map(({ schema }) => schema) };
+    const others = () => ownedByOthers(scratch, 'shop', who, never);
+    expect(contents.rights).toMatchObject({ 'row security of public.t': 'on, forced' });
+    expect(await others()).toEqual([]);
     expect(await checkIndexes(scratch, 'shop', never)).toBeGreaterThan(3);
     expect(await troublesInLog(scratch.logFile)).toEqual([]);
 
     await expectDifferences(contents);
+    const changed = ['large object 4712', 'public.mood', 'public.w', 's', 's.f()'];
+    // What checked the indexes is not the owner's either.
+    expect(await others()).toEqual(['borealis_proof', ...changed]);
     await stopScratchServer(scratch);
   });
 
@@ -91,7 +99,9 @@ describe.each(majors)('a backup of PostgreSQL %s', async (major) => {
     const client = await connect(scratch, 'shop');
     await client.query(`set search_path = public; update t set v = 'TWO' where v = 'two'; drop table empty; select lo_put(4711, 0, 'L');
       delete from s.kept where n = 7; drop index by_v; select setval('"Still ""one"""', 41), nextval('unused');
-      alter sequence gone rename to back`);
+      alter sequence gone rename to back; alter table t no force row level security; alter function s.f() security definer;
+      grant select on w to public; grant select on large object 4712 to public; alter type mood owner to borealis;
+      alter schema s owner to borealis; alter function s.f() owner to borealis`);
     await client.end();
     expect(differences(contents, await restoredContents(scratch, 'shop', never))).toEqual([
       'Of the table public.empty nothing is there.',
@@ -103,6 +113,8 @@ describe.each(majors)('a backup of PostgreSQL %s', async (major) => {
       'The sequence public."Still ""one""" stands at 41 instead of 42.',
       'The sequence public.gone is not there.',
       'The sequence public.unused stands at 7 instead of 7 (not used).',
+      'It is not as it was: row security of public.t.',
+      'It is not as it was: function s.f().',
     ]);
     await appendFile(scratch.logFile, 'XX001 ERROR:  invalid page in block 7\n');
     expect(await troublesInLog(scratch.logFile)).toEqual(['XX001']);

@@ -4,6 +4,7 @@ import {
   type Contents,
   checkIndexes,
   differences,
+  ownedByOthers,
   type Prelude,
   restoreDump,
   restoredContents,
@@ -79,6 +80,9 @@ async function compare(spec: ServerSpec, { store, database, name, tools, signal 
   if (complaints.length > 0) return failed(`It cannot be restored as a whole: ${listed(complaints)}.`);
   const different = differences(contents, await restoredContents(spec, database, signal));
   if (different.length > 0) return failed(`What it restores is not what was dumped. ${listed(different)}`);
+  const apart = prelude.extensions.map(({ schema }) => schema);
+  const others = await ownedByOthers(spec, database, { owner: restorer.name, apart }, signal);
+  if (others.length > 0) return failed(`What it restores is not its owner's alone: ${listed(others)}.`);
   const indexes = await checkedIndexes(spec, database, signal);
   if (typeof indexes === 'string') return failed(indexes);
   const troubles = await troublesInLog(spec.logFile);

@@ -7,6 +7,7 @@ export function differences(before: Contents, after: Contents): string[] {
     ...differing('large objects', before.largeObjects, after.largeObjects),
     ...differingObjects(before.objects, after.objects),
     ...differingSequences(before.sequences ?? {}, after.sequences ?? {}),
+    ...(before.rights ? differingRights(before.rights, after.rights ?? {}) : []),
   ];
 }
 
@@ -39,4 +40,9 @@ function differingSequences(before: Record<string, string>, after: Record<string
     if (is === undefined) return [`The sequence ${name} is not there.`];
     return is === was ? [] : [`The sequence ${name} stands at ${is} instead of ${was}.`];
   });
+}
+
+function differingRights(before: Record<string, string>, after: Record<string, string>): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(after)]);
+  return [...names].filter((name) => before[name] !== after[name]).map((name) => `It is not as it was: ${name}.`);
 }

@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import { notOfExtension, OWN } from './own-objects.js';
+import { type Rights, readRights } from './rights.js';
 import { atRest, readSequences, type Sequences } from './sequences.js';
 
 /** What a database holds, in a form by which a restored one can be compared with it. */
@@ -10,6 +12,8 @@ export interface Contents {
   sequences?: Record<string, string>;
   /** How many there are of what else a dump carries: `index`, `function`, … */
   objects: Record<string, number>;
+  /** Left out in what was written down before they were read. */
+  rights?: Rights;
 }
 
 /** A value is written alike wherever it is read, whatever the database's own settings say. */
@@ -78,6 +82,7 @@ export async function readContents(client: pg.Client, { tables, sequences }: Sna
     tables: found,
     largeObjects: await readRows(client, LARGE_OBJECTS),
     objects: await readObjects(client),
+    rights: await readRights(client),
     sequences: atRest(sequences, await readSequences(client, [...sequences.keys()])),
   };
 }
@@ -91,10 +96,6 @@ async function readObjects(client: pg.Client): Promise<Record<string, number>> {
   const { rows } = await client.query<{ kind: string; count: string }>(OBJECTS);
   return Object.fromEntries(rows.map(({ kind, count }) => [kind, Number(count)]));
 }
-
-const OWN = `nspname !~ '^pg_' and nspname <> 'information_schema'`;
-const notOfExtension = (catalogue: string, oid: string) =>
-  `not exists (select from pg_depend where classid = '${catalogue}'::regclass and objid = ${oid} and deptype = 'e')`;
 
 const relations = (kind: string) => `
   select format('%I.%I', nspname, relname) as name
