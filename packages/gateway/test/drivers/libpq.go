@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"reflect"
 	"sync/atomic"
@@ -39,7 +40,6 @@ func run(connection *sql.Conn, text string, values ...interface{}) {
 	check(err)
 }
 
-// The driver asks for a statement's columns first, and binds the unnamed statement in a second round trip, where there are values.
 func one(connection *sql.Conn, text string, values ...interface{}) string {
 	value, err := oneOf(connection, text, values...)
 	check(err)
@@ -382,31 +382,57 @@ func copyIn() kind {
 	}
 }
 
-// One question after the other before, during and after the move, each with a value: its statement is described in one round trip
-// and bound in the next, with the move between the two at times.
+// A connection that stops before a message that it is to send.
+type stopping struct {
+	net.Conn
+	passes  int64         // how many more go out at once; below 0 all
+	reached chan struct{} // is told when one has to wait
+	goOn    chan struct{}
+}
+
+func (s *stopping) Write(data []byte) (int, error) {
+	if atomic.AddInt64(&s.passes, -1) == -1 {
+		s.reached <- struct{}{}
+		<-s.goOn
+	}
+	return s.Conn.Write(data)
+}
+
+func (s *stopping) Dial(network, address string) (connection net.Conn, err error) {
+	s.Conn, err = net.Dial(network, address)
+	return s, err
+}
+
+func (s *stopping) DialTimeout(network, address string, timeout time.Duration) (connection net.Conn, err error) {
+	s.Conn, err = net.DialTimeout(network, address, timeout)
+	return s, err
+}
+
+// The driver has a statement with values described in one round trip, and binds it in the next: the move comes between the two.
 func unnamed() kind {
 	var c *sql.Conn
-	var asked int64
-	var stopped atomic.Value
-	var work func() string
+	var question func() string
+	socket := &stopping{passes: -1, reached: make(chan struct{}, 1), goOn: make(chan struct{})}
 	return kind{
-		open: func() { c = connect() },
+		open: func() {
+			connector, err := pq.NewConnector("")
+			check(err)
+			connector.Dialer(socket)
+			c, err = sql.OpenDB(connector).Conn(background)
+			check(err)
+		},
 		begin: func() {
-			stopped.Store(false)
-			atomic.StoreInt64(&asked, 0)
-			work = start(func() string {
-				for n := int64(0); !stopped.Load().(bool); n = atomic.AddInt64(&asked, 1) {
-					same(one(c, "SELECT $1::bigint + 1", n), fmt.Sprint(n+1))
-				}
-				return ""
-			})
-			until("it works", func() bool { return atomic.LoadInt64(&asked) > 0 })
+			atomic.StoreInt64(&socket.passes, 1)
+			question = start(func() string { return one(c, "SELECT $1::bigint + 1", 41) })
+			select {
+			case <-socket.reached:
+			case <-time.After(2 * time.Minute):
+				panic("waited in vain until it is to be bound")
+			}
 		},
 		check: kept(func() {
-			movedAt := atomic.LoadInt64(&asked)
-			until("it works again", func() bool { return atomic.LoadInt64(&asked) > movedAt+1 })
-			stopped.Store(true)
-			work()
+			socket.goOn <- struct{}{}
+			same(question(), "42")
 		}),
 	}
 }

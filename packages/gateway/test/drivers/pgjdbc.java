@@ -448,7 +448,7 @@ public class App {
       until(() -> batches > 0, "it works");
     }
 
-    String work() throws SQLException {
+    String work() throws Exception {
       try (PreparedStatement insert = connection.prepareStatement("INSERT INTO batched VALUES (?, ?)")) {
         while (!stopped) {
           for (int n = 0; n < 50; n++) {
@@ -458,6 +458,7 @@ public class App {
           }
           same(Arrays.stream(insert.executeBatch()).sum(), 50);
           batches++;
+          Thread.sleep(5);
         }
       }
       return null;

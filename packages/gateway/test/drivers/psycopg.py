@@ -317,6 +317,7 @@ class Pipeline(Case):
                 cursors = [self.conn.execute("SELECT %s::int", [n]) for n in range(50)]
             same([cursor.fetchone()[0] for cursor in cursors], list(range(50)))
             self.pipelines += 1
+            time.sleep(0.005)
 
     def check(self):
         moved_at = self.pipelines
