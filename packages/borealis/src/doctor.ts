@@ -9,6 +9,7 @@ import type { Config } from './config.js';
 import { readEnvironment } from './env-file.js';
 import { configuredPool } from './home-pool.js';
 import { describePool } from './pool-command.js';
+import { describeBuild, systemReleases } from './postgres-build.js';
 import { platformRefusal } from './requirements.js';
 
 interface Finding {
@@ -89,6 +90,14 @@ async function releases(): Promise<Finding> {
   };
 }
 
+/** Said only where the operator has asked for the system's. */
+async function postgresBuild({ postgresBuild: build }: Config): Promise<Finding[]> {
+  if (build === 'npm') return [];
+  const installed = await systemReleases();
+  const subject = 'PostgreSQL of the system';
+  return [{ subject, state: noteUnless(installed.length > 0), sentence: describeBuild(installed) }];
+}
+
 /** For backups, dumps and restores; `psql` of any version does for queries. */
 async function clientTools(): Promise<Finding> {
   const found = await Promise.all(POSTGRES_MAJORS.map((major) => findClientTools(major, cacheDirectory())));
@@ -147,6 +156,7 @@ export async function doctor(config: Config, json: boolean): Promise<number> {
     isolation(),
     await gatewayAddresses(),
     await releases(),
+    ...(await postgresBuild(config)),
     await dataFinding(config),
     await objectStore(config),
     running

@@ -26,14 +26,15 @@ export async function releasesCommand(service: OperatorClient, args: string[]): 
 
 /** The overview in lines: the releases, then the clusters that run them. */
 export function describeReleases({ automatic, releases, clusters }: ReleaseOverview): string {
-  const there = releases.flatMap(({ major, version, cached, refused }) => [
+  const there = releases.flatMap(({ major, version, system, cached, refused }) => [
     `PostgreSQL ${major}: ${version}${cached ? '' : ', not fetched yet'}`,
+    ...(system === null ? [] : [`  of this system: ${system}`]),
     ...refused.map((one) => `  refused: ${one.reason} (since ${one.at})`),
   ]);
   const running = clusters.map((cluster) => {
     const names = cluster.addons.map(({ name }) => name).join(', ') || 'no add-on';
     const shared = cluster.tenancy === 'shared' ? ' (shared)' : '';
-    return `${names}${shared}: ${cluster.version ?? `${cluster.major}, not running`}${plan(cluster.rollout, automatic)}`;
+    return `${names}${shared}: ${cluster.version ?? `${cluster.major}, not running`}${cluster.build === 'system' ? ' of this system' : ''}${plan(cluster.rollout, automatic)}`;
   });
   return `${[...there, '', ...running].join('\n').trimEnd()}\n`;
 }

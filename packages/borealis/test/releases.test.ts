@@ -2,13 +2,14 @@ import type { ReleaseOverview } from '@borealis/contract';
 import { expect, test } from 'vitest';
 import { readConfig } from '../src/config.js';
 import { describeWindow, wantedWindow } from '../src/maintenance-window.js';
+import { describeBuild } from '../src/postgres-build.js';
 import { describeReleases } from '../src/releases-command.js';
 
-const CLUSTER = { id: 'c1', tenancy: 'isolated', major: '16', version: '16.13', rollout: null } as const;
+const CLUSTER = { id: 'c1', tenancy: 'isolated', major: '16', version: '16.13', build: 'npm', rollout: null } as const;
 const ROLLOUT = { version: '16.14', dueAt: '2026-11-24T03:00:00.000Z', error: null };
 
 function overview(rollout: ReleaseOverview['clusters'][number]['rollout'], more: Partial<ReleaseOverview> = {}) {
-  const releases = [{ major: '16', version: '16.14', cached: false, refused: [] }];
+  const releases = [{ major: '16', version: '16.14', system: null, cached: false, refused: [] }];
   const clusters = [{ ...CLUSTER, addons: [{ id: 'a1', name: 'my-db' }], rollout }];
   return describeReleases({ automatic: true, releases, clusters, ...more });
 }
@@ -26,8 +27,13 @@ test('releases are told with what runs, what is planned, and what is refused', (
   );
   expect(overview({ ...ROLLOUT, state: 'held' })).toContain('stays there instead of 16.14');
   const refused = [{ version: '16.14', reason: 'It does not start.', at: '2026-11-23T03:00:00.000Z' }];
-  expect(overview(null, { releases: [{ major: '16', version: '16.14', cached: true, refused }] })).toContain(
-    'PostgreSQL 16: 16.14\n  refused: It does not start. (since 2026-11-23T03:00:00.000Z)\n',
+  expect(
+    overview(null, { releases: [{ major: '16', version: '16.14', system: null, cached: true, refused }] }),
+  ).toContain('PostgreSQL 16: 16.14\n  refused: It does not start. (since 2026-11-23T03:00:00.000Z)\n');
+  const own = { ...CLUSTER, build: 'system' as const, addons: [] };
+  const builds = [{ major: '16', version: '16.14', system: '16.13', cached: true, refused: [] }];
+  expect(overview(null, { releases: builds, clusters: [own] })).toBe(
+    'PostgreSQL 16: 16.14\n  of this system: 16.13\n\nno add-on: 16.13 of this system\n',
   );
   const shared = { ...CLUSTER, tenancy: 'shared' as const, version: null, addons: [] };
   expect(overview(null, { clusters: [shared] })).toContain('no add-on (shared): 16, not running\n');
@@ -61,4 +67,12 @@ test('the roll-out of minor releases can be switched off, and its night chosen',
     night: { begin: 22, hours: 5 },
   });
   expect(() => readConfig({ BOREALIS_MINOR_UPGRADES: 'yes' }, '/')).toThrow('must be auto or off');
+});
+
+test('the build of PostgreSQL is npm or the system, and what the system has is said', () => {
+  expect(readConfig({}, '/').postgresBuild).toBe('npm');
+  expect(readConfig({ BOREALIS_POSTGRES_BUILD: 'system' }, '/').postgresBuild).toBe('system');
+  expect(() => readConfig({ BOREALIS_POSTGRES_BUILD: 'apt' }, '/')).toThrow('must be npm or system');
+  expect(describeBuild(['15.18'])).toContain("this system's PostgreSQL 15.18, those of others by npm's");
+  expect(describeBuild([])).toContain('no PostgreSQL in /usr/lib/postgresql');
 });

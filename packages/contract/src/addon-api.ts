@@ -27,6 +27,8 @@ export const addonInfo = z.object({
   dbTenancyType: z.enum(['isolated', 'shared']),
   planName: z.string(),
   postgresVersion: z.string(),
+  /** Ours: left out where it is Borealis' own build. */
+  postgresBuild: z.literal('system').optional(),
   region: z.string(),
   replicaQuantity: z.number(),
   restoreSourceAddonName: z.string().nullable(),

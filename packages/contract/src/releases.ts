@@ -2,6 +2,13 @@ import { z } from 'zod';
 
 const refusedRelease = z.object({ version: z.string(), reason: z.string(), at: z.string() });
 
+/**
+ * `npm`: by the packages that this version of Borealis names. `system`: by a copy of what the machine's own package manager installed. A
+ * cluster keeps one for life: they differ in the libraries that they sort by.
+ */
+export const POSTGRES_BUILDS = ['npm', 'system'] as const;
+export type PostgresBuild = (typeof POSTGRES_BUILDS)[number];
+
 /** Minor releases of PostgreSQL for the operator: what there is, what runs, and what is going to be put in place. */
 export const releaseOverview = z.object({
   /** False: only the operator puts releases in place. */
@@ -9,8 +16,10 @@ export const releaseOverview = z.object({
   releases: z.array(
     z.object({
       major: z.string(),
-      /** The newest there is, PostgreSQL's own number. */
+      /** The newest there is of the npm packages, PostgreSQL's own number. */
       version: z.string(),
+      /** What the machine has itself, where that is used; null: nothing. */
+      system: z.string().nullable(),
       /** False: it is fetched when it is first needed. */
       cached: z.boolean(),
       /** Releases of this major that failed where the one before them does not: they are put in place nowhere. */
@@ -24,6 +33,7 @@ export const releaseOverview = z.object({
       major: z.string(),
       /** What it runs; null while that is not known. */
       version: z.string().nullable(),
+      build: z.enum(POSTGRES_BUILDS),
       addons: z.array(z.object({ id: z.string(), name: z.string() })),
       /** Null: nothing was noticed for it yet. */
       rollout: z

@@ -45,7 +45,7 @@ function firstRecord(context: HomeContext): ClusterRecord {
   const major = DEFAULT_POSTGRES_MAJOR;
   const spec = { major, tenancy: 'isolated' as const, nodes: 1, vcpu: 1, memoryGiB: 1, storageGiB: 1 };
   return {
-    ...basicRecord(context, CONTROL_ID, spec, offeredRelease(major).version, false),
+    ...basicRecord(context, CONTROL_ID, spec, { version: offeredRelease(major).version, build: 'npm' }, false),
     access: {
       revision: 1,
       databases: [{ name: DATABASE, owner: ROLE }],

@@ -10,6 +10,7 @@ import {
   type MinorUpgrade,
   type MinorUpgradeRequest,
   POSTGRES_MAJORS,
+  type PostgresBuild,
 } from '@borealis/contract';
 import {
   type Capacity,
@@ -48,6 +49,7 @@ import {
   offeredMajors,
   offeredRelease,
   removeExtension,
+  systemVersion,
 } from '@borealis/postgres';
 import { Backups } from './backups/backups.js';
 import { backupElsewhere, storedDump } from './backups/fill-source.js';
@@ -74,6 +76,7 @@ import { cancelMajorUpgrade, revertMajorUpgrade, upgradeMajor } from './major/ma
 import { refuseDuringMajor } from './major/refuse.js';
 import { replacePrimary } from './nodes/replace-primary.js';
 import { MOST_NODES } from './nodes/roles.js';
+import { buildForNew, newestRelease } from './releases/newest.js';
 import { upgradeMinor } from './restart/minor-upgrade.js';
 import { RefusedReleases } from './restart/refused-releases.js';
 import { describeDumps } from './store/dump-origin.js';
@@ -96,11 +99,14 @@ export class LocalEngine implements Engine {
     const offered = offeredMajors();
     const majors = POSTGRES_MAJORS.filter((major) => offered.includes(major));
     const refused = await new RefusedReleases(this.context.home.paths).all();
+    const isUsed = this.context.options.postgresBuild === 'system' || this.clusters.runBySystem();
     return Promise.all(
       majors.map(async (major) => {
         const { version } = offeredRelease(major);
-        const cached = await isCached(version, this.context.options.cacheDir);
-        return { major, version, cached, refused: refused.filter((one) => majorOf(one.version) === major) };
+        const { cacheDir, systemRoot } = this.context.options;
+        const cached = await isCached(version, cacheDir);
+        const system = isUsed ? await systemVersion(major, systemRoot) : null;
+        return { major, version, system, cached, refused: refused.filter((one) => majorOf(one.version) === major) };
       }),
     );
   }
@@ -112,13 +118,11 @@ export class LocalEngine implements Engine {
   async createCluster(id: string, spec: ClusterSpec): Promise<PublicState> {
     checkId(id);
     const wanted = checkSpec(spec);
-    const { version } = refuseUnoffered(wanted);
     const cluster = await this.clusters
       .adoptOrCreate(id, async (taken) => {
-        if (wanted.origin?.fromStore) await checkStoredOrigin(this.context, wanted, wanted.origin);
-        else if (wanted.origin)
-          await checkOrigin(wanted, wanted.origin, this.clusters.find(wanted.origin.clusterId)?.state);
-        return allotCluster(this.context, id, wanted, version, taken);
+        const build = await this.buildFor(wanted);
+        const version = await newestRelease(this.context.options, build, wanted.major);
+        return allotCluster(this.context, id, wanted, { version, build }, taken);
       })
       .catch((error: unknown) => {
         throw toEngineError(error);
@@ -326,6 +330,14 @@ export class LocalEngine implements Engine {
     return this.context.authority.certificate;
   }
 
+  /** What a new cluster runs by for life; throws where it cannot be what its specification says. */
+  private async buildFor(wanted: ClusterSpec): Promise<PostgresBuild> {
+    const { major, origin } = wanted;
+    if (!origin) return buildForNew(this.context.options, major);
+    if (origin.fromStore) return checkStoredOrigin(this.context, wanted, origin);
+    return checkOrigin(wanted, origin, this.clusters.find(origin.clusterId)?.state);
+  }
+
   /** Does something in a database that the document in force lists. */
   private async inDatabase<T>(
     id: string,
@@ -416,12 +428,4 @@ function checkSpec(spec: unknown): ClusterSpec {
       `A cluster has at most ${MOST_NODES} nodes, and one that several tenants share has one.`,
     );
   return parsed.data;
-}
-
-function refuseUnoffered({ major }: ClusterSpec): { version: string } {
-  try {
-    return offeredRelease(major);
-  } catch (error) {
-    throw toEngineError(error);
-  }
 }

@@ -1,4 +1,4 @@
-import type { Secret } from '@borealis/contract';
+import type { PostgresBuild, Secret } from '@borealis/contract';
 import type { TenantBounds } from '@borealis/postgres';
 import type { Logger } from 'pino';
 import type { BackupBounds } from './backups/room.js';
@@ -45,6 +45,10 @@ export interface KeeperOptions {
   archive?: { lateMs: number };
   /** How long there is a way back to the former major after an upgrade, in seconds; none when not given. */
   majorRevertSeconds?: number;
+  /** `system`: new clusters run by a copy of the machine's own PostgreSQL where it has their major; `npm` when not given. */
+  postgresBuild?: PostgresBuild;
+  /** Where the machine's own packages are unpacked, when not in /usr. */
+  systemRoot?: string;
   /** `off`: the service's own server keeps its release; a newer one is put in place before it is used when not given. */
   minorUpgrades?: 'auto' | 'off';
   /** Left out: nothing leaves the machine. */

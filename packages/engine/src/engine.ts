@@ -9,6 +9,7 @@ import type {
   MajorUpgradeRequest,
   MinorUpgrade,
   MinorUpgradeRequest,
+  PostgresBuild,
   PostgresMajor,
   TunnelUser,
 } from '@borealis/contract';
@@ -215,9 +216,11 @@ export interface DatabaseCopySource {
 
 export interface ReleaseOffer {
   major: PostgresMajor;
-  /** PostgreSQL's own number: `16.14`. */
+  /** The newest of the npm packages, PostgreSQL's own number: `16.14`. */
   version: string;
-  /** False: it will be fetched first. */
+  /** What the machine has itself, for clusters that run by it; null: nothing, or no cluster is to. */
+  system: string | null;
+  /** False: `version` will be fetched first. */
   cached: boolean;
   /** Releases of this major, the newest among them or not, that failed where the one before them does not. */
   refused: RefusedRelease[];
@@ -332,6 +335,8 @@ export interface ClusterState {
   detail: string;
   /** PostgreSQL's own number once it is known. */
   version: string | null;
+  /** The same for the cluster's life, and that of its copies. */
+  build: PostgresBuild;
   /** Where the gateway listens and what it proves itself with; allotted once, the same for the cluster's life. */
   gateway: GatewayEndpoint | null;
   /** Revision of the access document in force; 0 before the first. */

@@ -39,7 +39,7 @@ export function describeAddon(info: AddonInfo): string {
     ['Region', REGIONS[info.region] ?? info.region],
     ['Plan Name', info.planName],
     ['Environment', TENANCY[info.dbTenancyType]],
-    ['PostgreSQL Version', info.postgresVersion],
+    ['PostgreSQL Version', info.postgresVersion + (info.postgresBuild ? ' (build of the system)' : '')],
     ['Maximum Storage', gibibytes(info.dbStorageMaxBytes, 0, 2)],
     ['Storage Used', gibibytes(info.dbStorageUsageBytes, 1, 3)],
     ['Read-only Replicas', String(info.replicaQuantity)],

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFileSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   cacheDirectory,
@@ -13,6 +15,7 @@ import {
   supportedPlatform,
   systemVersion,
 } from '../src/index.js';
+import { copySystemInstall } from '../src/release/system-install.js';
 
 const version = offeredRelease('16').version;
 const path = process.env.PATH;
@@ -134,5 +137,23 @@ describe('a system installation', () => {
     expect(release.binary('postgres').startsWith(cacheDir)).toBe(true);
     const manifest = JSON.parse(await readFile(join(release.root, 'release.json'), 'utf8'));
     expect(manifest.origin).toBe(`/usr/lib/postgresql/${major}`);
+  });
+
+  it('is not copied while its files change', async () => {
+    const from = join(cacheDir, '.usr');
+    const file = join(from, 'lib/postgresql/99/postgres');
+    for (const part of ['lib', 'share']) await mkdir(join(from, part, 'postgresql/99'), { recursive: true });
+    await writeFile(file, 'a release');
+    expect(await copySystemInstall('99', from, join(cacheDir, '.quiet'))).toBe('lib/postgresql/99/bin');
+    let isOver = false;
+    const copying = copySystemInstall('99', from, join(cacheDir, '.busy')).finally(() => {
+      isOver = true;
+    });
+    copying.catch(() => undefined);
+    while (!isOver) {
+      appendFileSync(file, '.');
+      await nextTurn();
+    }
+    await expect(copying).rejects.toMatchObject({ code: 'unavailable' });
   });
 });

@@ -88,6 +88,30 @@ test('the cluster that tenants share is upgraded once, and each of them is told'
   expect(await planned()).toHaveLength(2);
 });
 
+test("a cluster that runs by the system's build gets the releases of the system, and no others", async () => {
+  const harness = await outdated(2);
+  const { turns, engine, rows } = harness;
+  const [own] = [...engine.clusters.values()];
+  own!.build = 'system';
+  engine.system['16'] = '16.3';
+  engine.upgrades = [DONE];
+  const noted = async () => (await rows()).find(({ cluster_id }) => cluster_id === own!.id);
+  await turns();
+  expect(await noted()).toMatchObject({ version: '16.3', state: 'done' });
+  expect(engine.upgraded).toMatchObject([{ version: '16.4' }]);
+  expect(engine.upgraded[0]!.id).not.toBe(own!.id);
+  engine.system['16'] = '16.5';
+  await turns();
+  expect(await noted()).toMatchObject({ version: '16.5', state: 'done' });
+  expect(engine.upgraded.slice(1)).toMatchObject([{ id: own!.id, version: '16.5' }]);
+  own!.version = '16.5';
+  delete engine.system['16'];
+  await turns();
+  expect(engine.upgraded).toHaveLength(2);
+  const shown = (await operator(harness, 'GET', 'releases')).json();
+  expect(shown.clusters.map(({ build }: { build: string }) => build).sort()).toEqual(['npm', 'system']);
+});
+
 test('a release that failed is put in place nowhere, until the operator allows it', async () => {
   const harness = await outdated(3);
   const { turns, states, rows, engine, isDue } = harness;

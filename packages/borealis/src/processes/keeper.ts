@@ -4,6 +4,7 @@ import { cacheDirectory } from '@borealis/postgres';
 import type { Config } from '../config.js';
 import { PROJECT, processConfig } from '../local-settings.js';
 import { openLog } from '../log.js';
+import { describeBuild, systemReleases } from '../postgres-build.js';
 import { ensureMasterKey, storeKey } from '../secrets.js';
 import { runProcess } from './run.js';
 
@@ -13,6 +14,8 @@ async function start() {
   const config = processConfig();
   // Tests make it small: nobody waits an hour for a base.
   const bases = process.env.BOREALIS_BASE_POLICY;
+  const log = openLog(config.home, 'keeper');
+  if (config.postgresBuild === 'system') log.info(describeBuild(await systemReleases()));
   const keeper = await startKeeper({
     home: config.home,
     cacheDir: cacheDirectory(),
@@ -24,8 +27,9 @@ async function start() {
     ...(config.store ? { store: { location: config.store, wrappingKey: await wrappingKey(config) } } : {}),
     ...(bases ? { bases: JSON.parse(bases) } : {}),
     majorRevertSeconds: config.upgradeRevert,
+    postgresBuild: config.postgresBuild,
     minorUpgrades: config.maintenance.automatic ? 'auto' : 'off',
-    log: openLog(config.home, 'keeper'),
+    log,
   });
   return { stop: () => keeper.stop({ clusters: true }) };
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { clusterHosts, randomPassword, Secret, TUNNEL_HOST } from '@borealis/contract';
+import { clusterHosts, type PostgresBuild, randomPassword, Secret, TUNNEL_HOST } from '@borealis/contract';
 import type { ClusterSpec } from '@borealis/engine';
 import { generateArchiveKey, isArchived } from '../archive/archive-of.js';
 import { allotAddress, type GatewayAddress } from '../gateway/address.js';
@@ -9,15 +9,22 @@ import { hasOsUsers } from '../system/os-users.js';
 import type { HomeContext } from './context.js';
 import type { ClusterRecord, GatewayRecord } from './record.js';
 
+/** What a cluster is begun with. */
+export interface FirstRelease {
+  /** PostgreSQL's own number. */
+  version: string;
+  build: PostgresBuild;
+}
+
 /** The first record of a cluster, with all that it keeps for life. `taken` are the addresses of the home's other gateways. */
 export async function allotCluster(
   context: HomeContext,
   id: string,
   spec: ClusterSpec,
-  version: string,
+  release: FirstRelease,
   taken: readonly GatewayAddress[],
 ): Promise<ClusterRecord> {
-  const record = { ...basicRecord(context, id, spec, version), gateway: await allotGateway(context, id, taken) };
+  const record = { ...basicRecord(context, id, spec, release), gateway: await allotGateway(context, id, taken) };
   return { ...record, archiveKey: isArchived(record) ? generateArchiveKey() : null };
 }
 
@@ -26,7 +33,7 @@ export function basicRecord(
   { home }: HomeContext,
   id: string,
   spec: ClusterSpec,
-  version: string,
+  { version, build }: FirstRelease,
   hasGateway = true,
 ): ClusterRecord {
   const suffix = `${home.id}-${id}`;
@@ -36,6 +43,7 @@ export function basicRecord(
     wanted: 'present',
     spec,
     version,
+    build,
     generation: 1,
     era: 1,
     formerEras: [],

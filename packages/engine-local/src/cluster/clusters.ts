@@ -60,6 +60,11 @@ export class Clusters {
     await Promise.all(all.map((reconciler) => reconciler.stopServer()));
   }
 
+  /** True when a cluster runs by the machine's own PostgreSQL. */
+  runBySystem(): boolean {
+    return [...this.#reconcilers.values()].some(({ state }) => state.journal.record.build === 'system');
+  }
+
   private async take(journal: ClusterJournal): Promise<ClusterReconciler> {
     const { id } = journal.record;
     const reconciler = await ClusterReconciler.create(this.context, journal, () =>

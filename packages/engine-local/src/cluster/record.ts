@@ -1,6 +1,6 @@
 import { rm, rmdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { Secret } from '@borealis/contract';
+import { POSTGRES_BUILDS, Secret } from '@borealis/contract';
 import { z } from 'zod';
 import { keptProof } from '../copies/kept-proof.js';
 import { traversable } from '../home/home.js';
@@ -83,6 +83,8 @@ const clusterRecord = z.object({
   spec: clusterSpec,
   /** PostgreSQL's own number. */
   version: z.string(),
+  /** For life: data directories of different builds do not mix. */
+  build: z.enum(POSTGRES_BUILDS).default('npm'),
   /** Of the primary: grows when another server takes over. */
   generation: z.number().int(),
   /** Grows with each other major: see `ofEra`. The former ones, oldest first, from which something can be restored. */

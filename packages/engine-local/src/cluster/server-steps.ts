@@ -3,7 +3,6 @@ import {
   applyRoles,
   connect,
   createDataDirectory,
-  ensureRelease,
   findServer,
   reload,
   StartTimeout,
@@ -20,6 +19,8 @@ import { configurePrimary } from '../nodes/node-spec.js';
 import { fenceOthers, promotePrimary, takeOver } from '../nodes/take-over.js';
 import { noteFailedStart } from '../rebuild/damage-watch.js';
 import { finishRebuild, replaceData } from '../rebuild/rebuild-steps.js';
+import { clusterRelease } from '../releases/cluster-release.js';
+import { replaceLostRelease } from '../releases/lost-release.js';
 import { revertFailedStart } from '../restart/failed-start.js';
 import { versionToStart } from '../restart/version-to-start.js';
 import { ensureDirectory } from '../system/files.js';
@@ -39,11 +40,12 @@ const fetchRelease: Step = {
   detail: 'Fetching the PostgreSQL release',
   isDone: (state) => state.release?.version === versionToStart(state.journal.record),
   async run(state) {
+    await replaceLostRelease(state);
     const version = versionToStart(state.journal.record);
     const onProgress = (sentence: string) => {
       state.detail = sentence;
     };
-    state.release = await ensureRelease({ version, cacheDir: state.context.options.cacheDir, onProgress });
+    state.release = await clusterRelease(state, version, onProgress);
   },
 };
 

@@ -13,6 +13,7 @@ export function publicState(state: ClusterState): PublicState {
     phase: record.wanted === 'gone' ? 'destroying' : state.phase,
     detail: state.detail,
     version: record.version,
+    build: record.build,
     gateway: gateway && { host: gateway.address.host, port: gateway.address.port, hostKey: gateway.hostKeyPublic },
     accessRevision: record.accessInForce,
   };

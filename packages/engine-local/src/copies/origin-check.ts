@@ -1,3 +1,4 @@
+import type { PostgresBuild } from '@borealis/contract';
 import { type ClusterOrigin, type ClusterSpec, EngineError, type Rename } from '@borealis/engine';
 import { copiedBytes, isTenantDatabase, isTenantRole } from '@borealis/postgres';
 import { isShared } from '../cluster/server-spec.js';
@@ -8,14 +9,14 @@ import { checkMoment, nearestBase } from './restore-window.js';
 import { requireRoom } from './room.js';
 
 /**
- * Throws where a cluster of that specification cannot be a copy of `source` (undefined: there is none of that id): `not_found`,
+ * The build of `source`, which its copy gets. Throws where a cluster of that specification cannot be a copy of it (undefined: there is none of that id): `not_found`,
  * `unsupported` with the reason, or `no_room`.
  */
 export async function checkOrigin(
   spec: ClusterSpec,
   origin: ClusterOrigin,
   source: ClusterState | undefined,
-): Promise<void> {
+): Promise<PostgresBuild> {
   const { clusterId, moment, renames } = origin;
   const record = source?.journal.record;
   if (!source || record?.wanted !== 'present' || clusterId === CONTROL_ID)
@@ -28,6 +29,7 @@ export async function checkOrigin(
   checkRenames('database', renames.databases, isTenantDatabase);
   checkRenames('role', renames.roles, isTenantRole);
   await requireRoom(source, await bytesOf(source, moment));
+  return record.build;
 }
 
 const then = (moment: string | null) => (moment === null ? '' : ' at that time');

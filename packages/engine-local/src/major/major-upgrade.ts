@@ -6,11 +6,11 @@ import {
   majorUpgradeRequest,
 } from '@borealis/contract';
 import { EngineError } from '@borealis/engine';
-import { offeredRelease } from '@borealis/postgres';
 import type { z } from 'zod';
 import type { ClusterRecord } from '../cluster/record.js';
 import type { ClusterState } from '../cluster/state.js';
 import { toEngineError } from '../errors.js';
+import { newestRelease } from '../releases/newest.js';
 import type { FormerServer, MajorMove } from './major-record.js';
 import { newMajorState } from './major-state.js';
 
@@ -19,7 +19,7 @@ export async function upgradeMajor(state: ClusterState, asked: unknown): Promise
   const wanted = check<MajorUpgradeRequest>(majorUpgradeRequest, asked);
   const known = progress(state, wanted.request);
   if (known) return known;
-  const to = releaseOf(wanted);
+  const to = await releaseOf(state, wanted);
   await begin(state, (record) => {
     if (Number(wanted.major) <= Number(record.spec.major))
       throw new EngineError('unsupported', `The cluster has PostgreSQL ${record.spec.major} already.`);
@@ -64,9 +64,9 @@ function check<T>(schema: z.ZodType<T>, asked: unknown): T {
   throw new EngineError('unsupported', `The upgrade is refused: ${issue?.path.join('.')}: ${issue?.message}.`);
 }
 
-function releaseOf({ major }: MajorUpgradeRequest): string {
+async function releaseOf({ journal, context }: ClusterState, { major }: MajorUpgradeRequest): Promise<string> {
   try {
-    return offeredRelease(major).version;
+    return await newestRelease(context.options, journal.record.build, major);
   } catch (error) {
     throw toEngineError(error);
   }

@@ -6,7 +6,6 @@ import {
   copySchema,
   copyServer,
   createDataDirectory,
-  ensureRelease,
   findNoSlots,
   findNotCarried,
   type ServerSpec,
@@ -19,6 +18,7 @@ import { withRoom } from '../backups/room.js';
 import { withScratch } from '../backups/scratch.js';
 import { serverSpec, wantedAccess } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
+import { clusterRelease } from '../releases/cluster-release.js';
 import type { MajorMove } from './major-record.js';
 import { tenantDatabases } from './sides.js';
 
@@ -84,7 +84,7 @@ async function loadSchemas(
   copy: ServerSpec,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const release = await ensureRelease({ version: move.to, cacheDir: state.context.options.cacheDir });
+  const release = await clusterRelease(state, move.to);
   const directory = join(copy.dataDirectory, '..');
   const next: ServerSpec = {
     ...copy,

@@ -4,7 +4,6 @@ import {
   connect,
   createDataDirectory,
   databaseSizes,
-  ensureRelease,
   fenceServer,
   findServer,
   reload,
@@ -18,6 +17,7 @@ import { nodeSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import { type ClusterPaths, ofEra, ofNode } from '../home/paths.js';
 import { ensureNodeDirectories } from '../nodes/directories.js';
+import { clusterRelease } from '../releases/cluster-release.js';
 import { ensureDirectory } from '../system/files.js';
 
 const START_SECONDS = 60;
@@ -39,7 +39,7 @@ export function pathsOfOther({ journal }: ClusterState, { era, node }: Pick<Othe
  * without one. `databases`: so many of them are fed at a time.
  */
 export async function specOfOther(state: ClusterState, other: Other, databases = 1): Promise<ServerSpec> {
-  const release = await ensureRelease({ version: other.version, cacheDir: state.context.options.cacheDir });
+  const release = await clusterRelease(state, other.version);
   const spec = nodeSpec(state, pathsOfOther(state, other));
   return {
     ...spec,

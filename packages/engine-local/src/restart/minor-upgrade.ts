@@ -1,15 +1,16 @@
 import { type MinorUpgrade, type MinorUpgradeRequest, minorUpgradeRequest } from '@borealis/contract';
 import { EngineError } from '@borealis/engine';
-import { majorOf, offeredRelease, pinnedRelease } from '@borealis/postgres';
+import { majorOf } from '@borealis/postgres';
 import type { ClusterState } from '../cluster/state.js';
 import { toEngineError } from '../errors.js';
+import { newestRelease, requireRelease } from '../releases/newest.js';
 import { planRestart } from './plan-restart.js';
 import { RefusedReleases } from './refused-releases.js';
 
 /** As `Engine.upgradeMinor`. */
 export async function upgradeMinor(state: ClusterState, asked: unknown): Promise<MinorUpgrade> {
   const wanted = checkRequest(asked);
-  const to = versionFor(state, wanted);
+  const to = await versionFor(state, wanted);
   const known = progress(state, wanted.request, to);
   if (known) return known;
   await refuseUnready(state, to, wanted);
@@ -25,12 +26,15 @@ function checkRequest(asked: unknown): MinorUpgradeRequest {
   throw new EngineError('unsupported', `The upgrade is refused: ${issue?.path.join('.')}: ${issue?.message}.`);
 }
 
-function versionFor({ journal: { record } }: ClusterState, { version }: MinorUpgradeRequest): string {
-  const { major } = record.spec;
+async function versionFor({ journal, context }: ClusterState, { version }: MinorUpgradeRequest): Promise<string> {
+  const { build, spec } = journal.record;
+  const { major } = spec;
   if (version !== null && majorOf(version) !== major)
     throw new EngineError('unsupported', `The cluster has PostgreSQL ${major}, and ${version} is of another major.`);
   try {
-    return version === null ? offeredRelease(major).version : pinnedRelease(version).version;
+    if (version === null) return await newestRelease(context.options, build, major);
+    await requireRelease(context.options, build, version);
+    return version;
   } catch (error) {
     throw toEngineError(error);
   }

@@ -1,6 +1,6 @@
-import { ensureRelease } from '@borealis/postgres';
 import type { ClusterState } from '../cluster/state.js';
 import { toEngineError } from '../errors.js';
+import { clusterRelease } from '../releases/cluster-release.js';
 import { announceBegin } from './announce.js';
 import { noteOutcome } from './conclude.js';
 import type { PlannedRestart } from './restart-record.js';
@@ -32,12 +32,11 @@ function begin(state: ClusterState, next: PlannedRestart): void {
 
 /** Null, or why there is to be no restart. */
 async function prepare(state: ClusterState, { to, isTried }: PlannedRestart): Promise<string | null> {
-  const { context, restart } = state;
+  const { restart } = state;
   restart.sentence = `Fetching PostgreSQL ${to}`;
-  const { cacheDir } = context.options;
   const onProgress = (sentence: string) => {
     restart.sentence = sentence;
   };
-  const release = await ensureRelease({ version: to, cacheDir, onProgress });
+  const release = await clusterRelease(state, to, onProgress);
   return isTried ? tryOnCopy(state, release) : null;
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { POSTGRES_MAJORS } from '@borealis/contract';
+import { POSTGRES_BUILDS, POSTGRES_MAJORS } from '@borealis/contract';
 import { z } from 'zod';
 import type { ClusterState } from '../cluster/state.js';
 import type { ClusterBackup } from './cluster-backup.js';
@@ -11,6 +11,7 @@ const about = z.object({
   major: z.enum(POSTGRES_MAJORS),
   /** PostgreSQL's own number: a data directory runs on another release of the same major and build. */
   version: z.string(),
+  build: z.enum(POSTGRES_BUILDS).default('npm'),
   databases: z.array(z.object({ name: z.string(), owner: z.string() })),
   roles: z.array(z.object({ name: z.string(), database: z.string() })),
 });
@@ -45,6 +46,7 @@ function aboutOf({ journal: { record } }: ClusterState): About {
     format: 1,
     major: record.spec.major,
     version: record.version,
+    build: record.build,
     databases: (record.access?.databases ?? []).map(({ name, owner }) => ({ name, owner })),
     roles: (record.access?.roles ?? []).map(({ name, database }) => ({ name, database })),
   };

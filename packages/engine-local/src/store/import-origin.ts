@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { PostgresBuild } from '@borealis/contract';
 import { type ClusterOrigin, type ClusterSpec, EngineError, type StoredCluster } from '@borealis/engine';
 import { missingFiles } from '../archive/wal-gaps.js';
 import type { HomeContext } from '../cluster/context.js';
@@ -63,14 +64,22 @@ async function restorableBases(backup: ClusterBackup): Promise<StoredBase[]> {
   return [];
 }
 
-/** Throws `not_found`, or `unsupported` with the reason, unless a cluster of that specification can be made from the backup. */
-export async function checkStoredOrigin(context: HomeContext, spec: ClusterSpec, origin: ClusterOrigin): Promise<void> {
+/**
+ * The build of the cluster of a backup, which what is made from it gets. Throws `not_found`, or `unsupported` with the reason, unless a cluster
+ * of that specification can be made.
+ */
+export async function checkStoredOrigin(
+  context: HomeContext,
+  spec: ClusterSpec,
+  origin: ClusterOrigin,
+): Promise<PostgresBuild> {
   const backup = await openBackup(context, origin.clusterId);
-  await explained(origin.clusterId, async () => {
-    const { major } = await readAbout(backup);
+  return explained(origin.clusterId, async () => {
+    const { major, build } = await readAbout(backup);
     if (spec.major !== major)
       throw refusal(`"${origin.clusterId}" is of PostgreSQL ${major}, and what is made from it is of the same major`);
     await nearestStoredBase(backup, origin.moment);
+    return build;
   });
 }
 

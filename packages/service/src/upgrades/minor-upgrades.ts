@@ -4,6 +4,7 @@ import { type Addon, findAddon } from '../addons/addon-store.js';
 import { assertProvisioned } from '../addons/readiness.js';
 import type { ControlDatabase } from '../database.js';
 import { AppError } from '../errors.js';
+import { newestOf } from './newest-release.js';
 import { noteRelease } from './rollout-store.js';
 
 /** Other minor releases of PostgreSQL for the clusters of add-ons, for the operator. */
@@ -32,7 +33,9 @@ export class MinorUpgrades {
 
   /** What the operator has put in place stays there until there is a release that is newer than all of today. */
   async #keep({ cluster_id, postgres_major }: Addon, version: string): Promise<void> {
-    const newest = (await this.engine.releases()).find(({ major }) => major === postgres_major)?.version;
+    const offer = (await this.engine.releases()).find(({ major }) => major === postgres_major);
+    const cluster = await this.engine.cluster(cluster_id);
+    const newest = offer && cluster && newestOf(offer, cluster);
     if (!newest) return;
     const state = version === newest ? 'done' : 'held';
     await noteRelease(this.db, { cluster_id, version: newest, state, due_at: new Date() });

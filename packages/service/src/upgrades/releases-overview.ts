@@ -30,7 +30,7 @@ export class ReleasesOverview {
       clusters: await Promise.all(
         clusters.map(async ({ id, tenancy, postgres_major, version, state, due_at, error }) => ({
           ...{ id, tenancy, major: postgres_major },
-          version: (await this.engine.cluster(id))?.version ?? null,
+          ...(await this.#running(id)),
           addons: addons
             .filter(({ cluster_id }) => cluster_id === id)
             .map((addon) => ({ id: addon.id, name: addon.name })),
@@ -38,6 +38,11 @@ export class ReleasesOverview {
         })),
       ),
     };
+  }
+
+  async #running(id: string): Promise<Pick<ReleaseOverview['clusters'][number], 'version' | 'build'>> {
+    const { version = null, build = 'npm' } = (await this.engine.cluster(id)) ?? {};
+    return { version, build };
   }
 
   /** As `Engine.allowRelease`. */

@@ -5,6 +5,7 @@ import type { ControlDatabase } from '../database.js';
 import { recordEvent } from '../events/event-log.js';
 import { untilStopped } from '../loop.js';
 import { type MaintenancePolicy, windowAt } from './maintenance-window.js';
+import { newestOf } from './newest-release.js';
 import {
   beginRollout,
   changeRollout,
@@ -60,12 +61,13 @@ export class RolloutWatch {
 
   async #notice(offers: ReleaseOffer[]): Promise<void> {
     const { db, engine, policy } = this.parts;
-    const newest = new Map<string, string>(offers.map(({ major, version }) => [major, version]));
+    const byMajor = new Map<string, ReleaseOffer>(offers.map((offer) => [offer.major, offer]));
     for (const { id, major, version: noted } of await usedClusters(db, policy)) {
-      const version = newest.get(major);
-      if (!version || noted === version) continue;
-      const present = (await engine.cluster(id))?.version ?? null;
-      if (present !== null) await this.#note(id, present, version);
+      const offer = byMajor.get(major);
+      if (!offer || (offer.system === null && noted === offer.version)) continue;
+      const cluster = await engine.cluster(id);
+      const version = cluster && newestOf(offer, cluster);
+      if (version && cluster.version !== null && noted !== version) await this.#note(id, cluster.version, version);
     }
   }
 

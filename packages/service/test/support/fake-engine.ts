@@ -51,12 +51,15 @@ export class FakeEngine implements Engine {
     return (['13', '14', '15', '16', '17', '18'] as const).map((major) => ({
       major,
       version: `${major}.4`,
+      system: this.system[major] ?? null,
       cached: true,
       refused: this.refused.filter((one) => one.version.startsWith(`${major}.`)),
     }));
   }
 
   refused: RefusedRelease[] = [];
+  /** What the machine has itself, by major. */
+  system: Partial<Record<PostgresMajor, string>> = {};
 
   async allowRelease(version: string) {
     await this.before('allowRelease');
@@ -79,6 +82,7 @@ export class FakeEngine implements Engine {
           phase: spec.origin ? 'copying' : 'creating',
           detail: 'Creating',
           version: `${spec.major}.4`,
+          build: 'npm',
           access: null,
           specInForce: true,
           changeFailure: null,
