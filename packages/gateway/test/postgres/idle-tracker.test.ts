@@ -101,10 +101,12 @@ const copies: Step[][] = [
 ];
 const extendedCopies: Step[][] = ['t', 'nowhere', 'guarded'].flatMap((table) => {
   const start: Step[] = [parse(`COPY ${table} FROM STDIN`), bind(), execute(), sync];
+  // Whoever binds the unnamed statement again would begin another copy, which nobody ends.
+  const end: Step[] = [sync, close, sync];
   return ['1\n', 'rubbish\n'].flatMap((data) => [
-    [...start, copyData(data), copyDone, sync],
-    [...start, 'pause' as const, copyData(data), copyDone, sync],
-    [...start, 'pause' as const, copyData(data), copyFail, sync],
+    [...start, copyData(data), copyDone, ...end],
+    [...start, 'pause' as const, copyData(data), copyDone, ...end],
+    [...start, 'pause' as const, copyData(data), copyFail, ...end],
   ]);
 });
 const runMessage = fc.constantFrom(

@@ -110,12 +110,13 @@ export class IdleTracker {
     while (this.#head === RUN || this.#head === COPY_END) this.#tokens.shift();
     const token = this.#tokens.shift();
     if (token === undefined && this.#surplus > 0) this.#surplus--;
+    this.#forgetCopyEnds();
     return token === undefined ? null : { segment: segmentOf(token), query: kind(token) === QUERY };
   }
 
   /** A ReadyForQuery with no answer before it, where there may be more of them than tokens: of a Sync, and nobody can tell which. */
   #doubt(): null {
-    while (this.#head === COPY_END) this.#tokens.shift();
+    this.#forgetCopyEnds();
     if (this.#head !== SYNC) this.#surplus--;
     return null;
   }
@@ -124,6 +125,11 @@ export class IdleTracker {
   #resolve(): void {
     this.#surplus = 0;
     while (this.#head === SYNC || this.#head === COPY_END) this.#tokens.shift();
+  }
+
+  /** Those with nothing before them belong to a copy that is over. */
+  #forgetCopyEnds(): void {
+    while (this.#head === COPY_END) this.#tokens.shift();
   }
 
   get #head(): number | undefined {
@@ -180,7 +186,7 @@ export class IdleTracker {
     this.#copyIn = false;
     this.#surplus = this.#swallowed;
     this.#swallowed = 0;
-    while (this.#head === COPY_END) this.#tokens.shift();
+    this.#forgetCopyEnds();
     if (this.#head !== RUN) return;
     const sync = this.#tokens.findIndex((token) => kind(token) === SYNC);
     if (sync < 0) this.#skipping = true;
