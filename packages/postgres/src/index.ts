@@ -22,7 +22,7 @@ export { CLIENT_PROGRAMS, type ClientProgram, type ClientTools } from './client-
 export { type Adoption, adoptCopy } from './copies/adopt-copy.js';
 export { type CopiedFiles, copiedBytes, listCopiedFiles } from './copies/copied-files.js';
 export type { CopyMethod } from './copies/copy-file.js';
-export { copyServer, type ServerCopy } from './copies/copy-server.js';
+export { copyServer, type ServerCopy, type ServerCopyOptions } from './copies/copy-server.js';
 export { finishLog, restoreBase } from './copies/restore-base.js';
 export { withoutStoreAccess } from './environment.js';
 export { type ExtensionCatalogue, extensionCatalogue } from './extensions/catalogue.js';

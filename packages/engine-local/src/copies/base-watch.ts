@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connect, isArchiving } from '@borealis/postgres';
 import { LATE_MS } from '../archive/archive-alarm.js';
 import { archiveOf } from '../archive/archive-of.js';
+import { takeSpooled } from '../archive/take-spooled.js';
 import { isSegment } from '../archive/wal-names.js';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
@@ -80,7 +81,10 @@ class BaseWatch {
     if (due && !(newest && (await isQuiet(state, newest))) && (await isArchived(state)))
       await making.run(async () => {
         await makeRoomForBase(state, policy);
-        const { method, bytes } = await makeBase(directory, serverSpec(state), signal);
+        const { method, bytes } = await makeBase(directory, serverSpec(state), {
+          signal,
+          isArchived: (name) => isInArchive(state, name),
+        });
         state.context.log.info({ cluster: state.journal.record.id, method, bytes }, 'a base was made');
       });
     if (isBeingCopied(state)) return;
@@ -124,6 +128,13 @@ async function isQuiet(state: ClusterState, { firstSegment, stoppedAt }: Base): 
   if (proof?.base === stoppedAt && proof.failure !== null) return false;
   const names = (await archiveOf(state).names()).filter((name) => name !== proof?.segment);
   return names.filter((name) => isSegment(name) && name >= firstSegment).length <= 2;
+}
+
+/** What the server has removed of its log is there, or on its way: it removes nothing before. */
+async function isInArchive(state: ClusterState, name: string): Promise<boolean> {
+  const archive = archiveOf(state);
+  await takeSpooled(archive);
+  return archive.has(name);
 }
 
 /** Without the log since then a base is of no use. */

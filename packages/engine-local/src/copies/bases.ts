@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { copyServer, type ServerSpec } from '@borealis/postgres';
+import { copyServer, type ServerCopyOptions, type ServerSpec } from '@borealis/postgres';
 import { z } from 'zod';
 import { ensureDirectory, isSystemError, readIfPresent, syncDirectory, writeFileAtomic } from '../system/files.js';
 
@@ -42,12 +42,16 @@ async function readBase(directory: string): Promise<Base | null> {
 }
 
 /** Copies the running server into a new base, which is there as a whole or not at all. */
-export async function makeBase(directory: string, source: ServerSpec, signal: AbortSignal): Promise<Base> {
+export async function makeBase(
+  directory: string,
+  source: ServerSpec,
+  how: Omit<ServerCopyOptions, 'to'>,
+): Promise<Base> {
   await ensureDirectory(directory, 0o700);
   const next = join(directory, `.new-${randomBytes(4).toString('hex')}`);
   try {
     await mkdir(next, { mode: 0o700 });
-    const copy = await copyServer(source, join(next, 'data'), { to: null, signal });
+    const copy = await copyServer(source, join(next, 'data'), { ...how, to: null });
     await writeFileAtomic(join(next, NOTE), `${JSON.stringify({ format: 1, ...copy }, null, 1)}\n`, 0o600);
     const place = join(directory, copy.stoppedAt.replaceAll(':', ''));
     await rename(next, place);

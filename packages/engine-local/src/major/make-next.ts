@@ -120,5 +120,5 @@ async function firstBase(state: ClusterState, move: MajorMove, next: ServerSpec,
   const { bases } = pathsOfOther(state, move);
   if ((await listBases(bases)).length > 0) return;
   state.major.sentence = 'Making a first base of the next server';
-  await makeBase(bases, next, signal);
+  await makeBase(bases, next, { signal });
 }

@@ -14,18 +14,22 @@ export interface BackupEnd {
   stoppedAt: string;
 }
 
-/**
- * Tells the server that its files are going to be copied, and keeps the log that the copy will need. Both last as long as the
- * client's session: when that ends, for whatever reason, the server forgets the copy.
- */
-export async function beginBackup(client: pg.Client): Promise<void> {
+/** Keeps the log from now on as long as the client's session lasts. The server ends that session when it would have to keep too much. */
+export async function keepLog(client: pg.Client): Promise<void> {
   const slot = `borealis_copy_${randomBytes(6).toString('hex')}`;
   await client.query('select pg_create_physical_replication_slot($1, true, true)', [slot]);
+}
+
+/**
+ * Tells the server that its files are going to be copied, which lasts as long as the client's session: when that ends, for whatever reason,
+ * the server forgets the copy.
+ */
+export async function beginBackup(client: pg.Client): Promise<void> {
   const begin = (await majorOf(client)) >= 15 ? 'pg_backup_start($1, true)' : 'pg_start_backup($1, true, false)';
   await client.query(`select ${begin}`, ['borealis']);
 }
 
-/** Ends what the same session began. The log is kept until the session ends. */
+/** Ends what the same session began. */
 export async function endBackup(client: pg.Client): Promise<BackupEnd> {
   const end = (await majorOf(client)) >= 15 ? 'pg_backup_stop(false)' : 'pg_stop_backup(false, false)';
   const stop = await client.query<{ lsn: string; label: string; map: string }>(
