@@ -1,7 +1,6 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { Cleanup } from './cleanup.mjs';
 import { createContext } from './context.mjs';
+import { keepFigures } from './figures.mjs';
 import { describeMachine, load, nativeCrypto } from './machine.mjs';
 import { archive } from './measures/archive.mjs';
 import { backups } from './measures/backups.mjs';
@@ -21,9 +20,8 @@ import { restriction } from './measures/restriction.mjs';
 import { rotation } from './measures/rotation.mjs';
 import { tunnel } from './measures/tunnel.mjs';
 import { HELP, readOptions } from './options.mjs';
-import { renderPage, renderResults } from './report.mjs';
+import { renderResults } from './report.mjs';
 
-const PAGE = resolve(import.meta.dirname, '../docs/benchmarks.md');
 const RUNNERS = {
   provision,
   tunnel,
@@ -58,17 +56,16 @@ async function measure(name, context) {
   }
 }
 
-async function describeRun(context, { at, loads }, args) {
-  const { installation, peer } = context;
+/** When and on what a measure was taken. */
+async function describeRun({ installation, peer }, { at, before }) {
   const found = peer.made() && (await peer().catch(() => null));
-  return [
-    ...describeMachine(),
-    ['peer', found ? found.version : 'none'],
-    ['compiled SSH crypto', installation.made() ? await nativeCrypto(await installation()) : 'not used'],
-    ['load before each measure and at the end', [...loads, `end ${load()}`].join(', ')],
-    ['from and to', `${at} and ${now()}`],
-    ['command', `\`${['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' ')}\``],
-  ];
+  return {
+    at,
+    load: `${before} to ${load()}`,
+    machine: describeMachine(),
+    peer: found ? found.version : null,
+    nativeCrypto: installation.made() ? await nativeCrypto(await installation()) : null,
+  };
 }
 
 /** Runs the benchmark; returns the exit status. */
@@ -81,21 +78,21 @@ export async function bench(args) {
   const cleanup = new Cleanup();
   for (const signal of ['SIGINT', 'SIGTERM'])
     process.once(signal, () => void cleanup.run().finally(() => process.exit(130)));
-  const start = { at: now(), loads: [] };
   const context = createContext(options, cleanup, say);
   try {
     const results = [];
     for (const name of options.measures) {
-      start.loads.push(`${name} ${load()}`);
-      results.push(await measure(name, context));
+      const start = { at: now(), before: load() };
+      const result = await measure(name, context);
+      results.push(result);
+      if (!options.kept || result.failure) continue;
+      await keepFigures(name, { ...(await describeRun(context, start)), result }, options.sizes);
     }
-    const machine = await describeRun(context, start, args);
     console.log(`${renderResults(results)}\n`);
-    if (options.complete) await writeFile(PAGE, renderPage({ results, machine, sizes: options.sizes }));
     say(
-      options.complete
+      options.kept
         ? 'Written to docs/benchmarks.md.'
-        : 'A part or a quick run is not written to docs/benchmarks.md.',
+        : 'A quick run, or one with another number of rounds, is not written to docs/benchmarks.md.',
     );
     return results.some(({ failure }) => failure) ? 1 : 0;
   } finally {

@@ -118,6 +118,13 @@ export class Installation {
     await this.#call('PATCH', `/apps/${app}/addons/${id}`, { plan: { name: plan } });
   }
 
+  /** Asks for another major version of PostgreSQL; resolves at once, or when a short rehearsal has found that it can begin. */
+  async upgradeMajor({ name }, major) {
+    const path = `/heroku/resources/${name}/pg-version-upgrades`;
+    const { ADDON_API_URL, HEROKU_API_KEY } = this.#environment;
+    await this.#request(ADDON_API_URL, HEROKU_API_KEY, 'POST', path, { targetPgMajorVersion: major });
+  }
+
   /** The tunnel and the login of a database, out of the config vars of its app. */
   async endpoint({ app, cluster }) {
     this.untouched = this.untouched.filter((name) => name !== cluster);

@@ -84,7 +84,8 @@ export function readOptions(args) {
     throw new Error(`There is no measure "${unknown}"; allowed are ${MEASURES.join(', ')}, joined by commas.`);
   const sizes = { ...(values.quick ? QUICK : FULL) };
   if (values.rounds !== undefined) sizes.rounds = readRounds(values.rounds);
-  return { help: values.help, quick: values.quick, measures, sizes, complete: !values.quick && !values.only };
+  const kept = !values.quick && values.rounds === undefined;
+  return { help: values.help, measures, sizes, kept };
 }
 
 function readRounds(text) {
@@ -98,5 +99,5 @@ export const HELP = `npm run bench -- [--only MEASURE,…] [--rounds N] [--quick
   --rounds  how often the sides of a comparison take turns (default ${FULL.rounds})
   --quick   everything once and small: shows that it works, the figures mean little
 
-A complete run takes about an hour and up to 15 GB of the temporary directory, which are free again afterwards, and writes
-docs/benchmarks.md; the others only print. Pools need root on Linux with loop devices, XFS, FUSE and QEMU's storage daemon.`;
+A complete run takes about an hour and up to 15 GB of the temporary directory, which are free again afterwards. Each measure is written to
+docs/benchmarks.md as soon as it is taken, in the place of what it had found before; with --rounds or --quick they are only printed. Pools need root on Linux with loop devices, XFS, FUSE and QEMU's storage daemon.`;

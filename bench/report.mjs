@@ -69,13 +69,24 @@ const NODELAY = `A stock sshd leaves Nagle's algorithm on while a connection onl
 for a delayed acknowledgement. Where the gateway leads in connects or with many clients, most of it comes from there. Here
 sshd is brought to switch it off by a session beside the forwarding, which servers that only forward do not allow.`;
 
-/** docs/benchmarks.md. */
-export function renderPage({ results, machine, sizes }) {
+/** When each measure was taken, and on what. */
+function renderRuns(figures) {
+  const all = Object.entries(figures);
+  const rows = all.map(([name, { at, load, machine }]) => [name, at, load, ...machine.map(([, value]) => value)]);
+  const columns = all[0][1].machine.map(([name]) => name);
+  const [peer] = all.flatMap(([, run]) => run.peer ?? []);
+  const [crypto] = all.flatMap(([, run]) => run.nativeCrypto ?? []);
+  const lines = [peer && `The peer: ${peer}.`, crypto && `Compiled SSH crypto in the gateways: ${crypto}.`];
+  return [table(['', 'UTC', 'load', ...columns], rows), lines.filter(Boolean).join(' ')].join('\n\n');
+}
+
+/** docs/benchmarks.md, of what each measure has found last. */
+export function renderPage(figures, sizes) {
   return `# Benchmarks
 
 Made by \`npm run bench\`; do not edit.
 
-${renderResults(results)}
+${renderResults(Object.values(figures).map(({ result }) => result))}
 
 ## How it is measured
 
@@ -94,7 +105,7 @@ in the same way. pgbench is TPC-B. After every clone and restore the sums of its
 
 ## Where it was measured
 
-${table(['', ''], machine)}
+${renderRuns(figures)}
 
 The benchmark, the clients and both servers share these cores, so that every figure moves with whatever else runs. The benchmark
 itself makes a load of 2 to 3; what is beyond that was other work, and then times such as that of provisioning are upper bounds.

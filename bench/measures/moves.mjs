@@ -14,12 +14,22 @@ const PLAN = 'x2-s500-p4-r16';
 const SMALLER_PLAN = 'x2-s100-p2-r8';
 const FEWER_SESSIONS = 150;
 
-/** `moves`: every writer goes on with another server. `once`: one round leaves things as the next one begins. */
+/** The next one; the way back leads to where it came from. */
+const NEXT_MAJOR = String(Number(MAJOR) + 1);
+
+/** What the longest wait may be while one server hands over to the next, in milliseconds. */
+const planned = (idle) => (idle <= 50 ? 500 : 800);
+
+/**
+ * `moves`: every writer goes on with another server. `once`: one round leaves things as the next one begins. `first` and `longest` are targets, in
+ * milliseconds, for the first row after a failure, and for the longest wait by the number of idle sessions.
+ */
 const KINDS = [
-  { name: 'a failover, the postmaster killed', once: true, moves: true, bring: failOver, target: 1000 },
-  { name: 'a planned switchover', once: true, moves: true, bring: switchOver },
-  { name: 'a minor upgrade', moves: false, bring: upgrade },
+  { name: 'a failover, the postmaster killed', once: true, moves: true, bring: failOver, first: 1000 },
+  { name: 'a planned switchover', once: true, moves: true, bring: switchOver, longest: planned },
+  { name: 'a minor upgrade', moves: false, bring: upgrade, longest: planned },
   { name: 'a plan change', moves: false, bring: changePlan, mostIdle: FEWER_SESSIONS },
+  { name: 'a major upgrade, or its way back', moves: false, bring: changeMajor, longest: () => 1000 },
 ];
 
 /** How long clients that write all the time wait while the server behind them is replaced, beside idle sessions. */
@@ -98,13 +108,24 @@ async function changePlan(running, database, round) {
   });
 }
 
+/** To the next major and back. */
+async function changeMajor(running, database, round) {
+  if (round % 2 === 1) return void (await order(running, ['upgrade-revert', database.name, '--json']));
+  await running.upgradeMajor(database, NEXT_MAJOR);
+  await until(`PostgreSQL ${NEXT_MAJOR}`, async () => {
+    const { spec, major } = await nodesOf(running.home, database.cluster);
+    return spec.major === NEXT_MAJOR && major === null;
+  });
+}
+
 /** Gives an order as the operator does. */
 async function order(running, args) {
   const env = { ...process.env, BOREALIS_HOME: running.home };
   await run(process.execPath, [CLI, ...args], { env });
 }
 
-function describe({ name, target }, idle, rounds) {
+function describe(kind, idle, rounds) {
+  const { name } = kind;
   const waits = rounds.flatMap((round) => round.waits).sort((a, b) => a - b);
   const of = (share) => waits[Math.min(waits.length - 1, Math.floor(share * waits.length))].toFixed(0);
   const ended = rounds.reduce((sum, { ends }) => sum + ends, 0);
@@ -113,6 +134,7 @@ function describe({ name, target }, idle, rounds) {
     name: `the longest wait of ${WRITERS} writers during ${name}, beside ${idle} idle sessions`,
     value: median(rounds.map((round) => round.longest)),
     unit: 'ms',
+    target: kind.longest && { below: kind.longest(idle) },
     detail: `n=${rounds.length}; of every writer's longest: p50 ${of(0.5)}, p99 ${of(0.99)}, max ${of(1)}; ended: ${broken} of ${WRITERS * rounds.length} writers, ${ended} of ${idle * rounds.length} idle`,
   };
   const firsts = rounds.flatMap(({ first }) => (first === null ? [] : [first]));
@@ -121,7 +143,7 @@ function describe({ name, target }, idle, rounds) {
     name: `${name}, to the first row that the other server acknowledged, beside ${idle} idle sessions`,
     value: median(firsts),
     unit: 'ms',
-    target: { below: target },
+    target: { below: kind.first },
     detail: describeRange(firsts, 0),
   };
   return [first, longest];
