@@ -58,7 +58,10 @@ export class Installation {
       },
       ...(body && { body: JSON.stringify(body) }),
     });
-    if (!response.ok) throw new Error(`${method} ${path} was answered with ${response.status}.`);
+    if (!response.ok) {
+      const { status } = response;
+      throw Object.assign(new Error(`${method} ${path} was answered with ${status}.`), { status });
+    }
     const text = await response.text();
     return text === '' ? null : JSON.parse(text);
   }

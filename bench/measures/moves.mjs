@@ -111,11 +111,18 @@ async function changePlan(running, database, round) {
 /** To the next major and back. */
 async function changeMajor(running, database, round) {
   if (round % 2 === 1) return void (await order(running, ['upgrade-revert', database.name, '--json']));
-  await running.upgradeMajor(database, NEXT_MAJOR);
+  // What came before may still be announced to the app.
+  await until('the upgrade to begin', () => running.upgradeMajor(database, NEXT_MAJOR).then(() => true, isConflict));
   await until(`PostgreSQL ${NEXT_MAJOR}`, async () => {
     const { spec, major } = await nodesOf(running.home, database.cluster);
     return spec.major === NEXT_MAJOR && major === null;
   });
+}
+
+/** False where the service says so; throws everything else. */
+function isConflict(error) {
+  if (error.status === 409) return false;
+  throw error;
 }
 
 /** Gives an order as the operator does. */
