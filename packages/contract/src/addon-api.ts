@@ -176,14 +176,17 @@ export type BackupReceipt = z.infer<typeof backupReceipt>;
 
 /** How a base and the log since were restored in a server that was thrown away, and read completely there. */
 export const baseReceipt = z.object({
+  /** When it ended: ISO 8601 in UTC. */
   at: z.string(),
   seconds: z.number(),
   /** The moments at which the copying of the base ended, and to which it was brought: ISO 8601 in UTC to the microsecond. */
   base: z.string(),
   upTo: z.string(),
+  /** What the base takes on the disk, or would without shared blocks. */
   bytes: z.number(),
-  /** What is wrong, as a sentence; null: nothing. */
+  /** What is wrong with it or with the log since, as a sentence; null: nothing. */
   failure: z.string().nullable(),
+  /** What was read: the tables of all databases, PostgreSQL's own with them, their rows, and the indexes that were compared with them. */
   checked: z.object({ databases: z.number(), tables: z.number(), rows: z.number(), indexes: z.number() }),
 });
 export type BaseReceipt = z.infer<typeof baseReceipt>;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { BaseProof, ClusterAccess, EngineEvent } from '@borealis/engine';
+import type { BaseReceipt } from '@borealis/contract';
+import type { ClusterAccess, EngineEvent } from '@borealis/engine';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BASE_POLICY, type BasePolicy, dueForProof } from '../src/copies/base-policy.js';
 import { listBases } from '../src/copies/bases.js';
@@ -49,7 +50,7 @@ describe.skipIf(!isFull)('a base with the log since (in the full suite)', () => 
       const left = [paths.proof, paths.proofSockets, paths.proofStage].filter((path) => existsSync(path));
       return left.length === 0 && (await servers()).length === 0;
     });
-  const provenAfter = (moment: string): Promise<BaseProof> =>
+  const provenAfter = (moment: string): Promise<BaseReceipt> =>
     eventually('a proof', async () => {
       const proof = (await keeper.engine.restoreWindow(ID))?.proof;
       return proof && proof.at > moment ? proof : null;

@@ -27,21 +27,5 @@ export interface BackupProof {
   checked: { tables: number; rows: number; objects: number; indexes: number; sequences?: number | undefined };
 }
 
-/** A base and the log since, restored to a moment in a server that was thrown away afterwards, and read completely there. */
-export interface BaseProof {
-  /** When it ended: ISO 8601 in UTC. */
-  at: string;
-  seconds: number;
-  /** When the copying of the base ended, and the moment that it was brought to: ISO 8601 in UTC to the microsecond. */
-  base: string;
-  upTo: string;
-  /** What the base takes on the disk, or would without shared blocks. */
-  bytes: number;
-  /** Null: it came up as it should. Otherwise what is wrong with it or with the log since, as one sentence. */
-  failure: string | null;
-  /** What was read there: the tables of all databases, PostgreSQL's own with them, their rows, and the indexes that were compared with them. */
-  checked: { databases: number; tables: number; rows: number; indexes: number };
-}
-
 /** Names that a backup can have. */
 export const BACKUP_NAME = /^[A-Za-z0-9][A-Za-z0-9-]{0,39}$/;

@@ -1,4 +1,5 @@
 import type {
+  BaseReceipt,
   ChangeQuery,
   ChangeSearch,
   CredentialNames,
@@ -13,7 +14,7 @@ import type {
   PostgresMajor,
   TunnelUser,
 } from '@borealis/contract';
-import type { BaseProof, DatabaseBackup } from './backups.js';
+import type { DatabaseBackup } from './backups.js';
 import type { MajorUpgradeEvent, MinorUpgradeEvent } from './upgrade-events.js';
 
 /**
@@ -271,7 +272,7 @@ export interface RestoreWindow {
   /** Oldest first: what is restored to a moment before `until` is of that major; everything since the last of them is of the present one. */
   formerMajors: { major: PostgresMajor; until: string }[];
   /** What the last trial of the newest base and the log since has found; left out before the first. */
-  proof?: BaseProof | undefined;
+  proof?: BaseReceipt | undefined;
 }
 
 /** What is known of a cluster from an object store alone. */

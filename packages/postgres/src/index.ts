@@ -55,7 +55,7 @@ export {
   prepareWayBack,
 } from './major/way-back.js';
 export { ensureRelease, isCached, type ReleaseRequest } from './release/cache.js';
-export { majorOf, offeredMajors, offeredRelease, pinnedRelease, type ReleasePin } from './release/offers.js';
+export { majorOf, minorOf, offeredMajors, offeredRelease, pinnedRelease, type ReleasePin } from './release/offers.js';
 export { cacheDirectory, supportedPlatform } from './release/platform.js';
 export type { Release, ReleaseFamily } from './release/release.js';
 export { ReleaseError, type ReleaseErrorCode } from './release/release-error.js';

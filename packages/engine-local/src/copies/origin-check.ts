@@ -9,8 +9,8 @@ import { checkMoment, nearestBase } from './restore-window.js';
 import { requireRoom } from './room.js';
 
 /**
- * The build of `source`, which its copy gets. Throws where a cluster of that specification cannot be a copy of it (undefined: there is none of that id): `not_found`,
- * `unsupported` with the reason, or `no_room`.
+ * The build of `source` (undefined: there is none of that id), which its copy gets. Throws where a cluster of that specification cannot be
+ * a copy of it: `not_found`, `unsupported` with the reason, or `no_room`.
  */
 export async function checkOrigin(
   spec: ClusterSpec,

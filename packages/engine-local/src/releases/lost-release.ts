@@ -1,4 +1,4 @@
-import { isCached, systemVersion } from '@borealis/postgres';
+import { isCached, minorOf, systemVersion } from '@borealis/postgres';
 import type { ClusterState } from '../cluster/state.js';
 
 /**
@@ -17,8 +17,4 @@ export async function replaceLostRelease({ journal, context }: ClusterState): Pr
     'the cache has lost a copied release, and the cluster goes on by the newer one of the system',
   );
   await journal.update(() => ({ version: installed }));
-}
-
-function minorOf(version: string): number {
-  return Number(version.split('.')[1]);
 }

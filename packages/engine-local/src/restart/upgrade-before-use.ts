@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '@borealis/engine';
-import { ensureRelease, offeredRelease } from '@borealis/postgres';
+import { ensureRelease, minorOf, offeredRelease } from '@borealis/postgres';
 import type { ClusterReconciler } from '../cluster/reconciler.js';
 import type { ClusterState } from '../cluster/state.js';
 import { planRestart } from './plan-restart.js';
@@ -63,8 +63,4 @@ async function isInTime(work: Promise<unknown>): Promise<boolean> {
 async function outcome(cluster: ClusterReconciler): Promise<string | null> {
   await untilSettled(cluster);
   return cluster.state.journal.record.lastRestart?.failure ?? null;
-}
-
-function minorOf(version: string): number {
-  return Number(version.split('.')[1]);
 }

@@ -66,3 +66,8 @@ export function offeredMajors(platform: string = supportedPlatform()): string[] 
 export function majorOf(version: string): string {
   return version.split('.')[0]!;
 }
+
+/** 14 of `16.14`. */
+export function minorOf(version: string): number {
+  return Number(version.split('.')[1]);
+}

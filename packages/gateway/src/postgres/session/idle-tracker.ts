@@ -33,7 +33,7 @@ export type TransactionStatus = 'I' | 'T' | 'E';
 /**
  * Knows whether a server process has answered all that was forwarded to it: a queue of tokens, since counting Sync against
  * ReadyForQuery is wrong for COPY in the extended protocol and for what an error makes the server skip. Starts idle, after login.
- * Where a client breaks the protocol it may say "busy" for ever, never "idle" wrongly; after a copy that failed, it may until the next
+ * Never says "idle" wrongly. Where a client breaks the protocol it may say "busy" for ever, and after a copy that failed until the next
  * statement is answered.
  */
 export class IdleTracker {
