@@ -59,7 +59,7 @@ async function simulate(sides, { days, updatesPerHour }, say) {
   for (let hour = 1; hour <= days * 24; hour++) {
     for (const { env } of sides) await liveAnHour(env, updatesPerHour);
     const start = performance.now();
-    const base = await makeBase(paths.bases, spec, new AbortController().signal);
+    const base = await makeBase(paths.bases, spec, { signal: new AbortController().signal });
     seconds.push((performance.now() - start) / 1000);
     hours.set(base.directory, hour);
     await thinOut(paths.bases, hours, hour);
