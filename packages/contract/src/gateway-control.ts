@@ -25,6 +25,11 @@ export const gatewayCommand = z.discriminatedUnion('op', [
    */
   z.object({ op: z.literal('reload') }),
   /**
+   * Ask the servers for the state of idle sessions that is not known, a few at a time, while everybody goes on; answered when it is done,
+   * after `ASK_SECONDS` at most. A `hold` that follows has so much less to ask while all wait.
+   */
+  z.object({ op: z.literal('ask') }),
+  /**
    * Bring every session to rest, take its state along and leave the servers, which may be stopped once this is answered. `late`
    * says what happens when that is not possible within `seconds`: `abort` lets all go on and answers with the error, `close`
    * ends those that are late or cannot be moved with 57P01. New logins wait. Without a `resume`, all goes on by itself after
@@ -64,6 +69,9 @@ export const gatewayCommand = z.discriminatedUnion('op', [
 export type GatewayCommand = z.infer<typeof gatewayCommand>;
 /** What may be left out when it is sent. */
 export type GatewayCommandInput = z.input<typeof gatewayCommand>;
+
+/** How long an `ask` takes at most, in seconds. */
+export const ASK_SECONDS = 5;
 
 /** How long sessions stay held without a `resume`, in seconds from the answer to `hold`. */
 export const HOLD_SECONDS = 30;

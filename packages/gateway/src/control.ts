@@ -132,7 +132,7 @@ async function run(line: string, handle: CommandHandler): Promise<Answer> {
   if (!command.success)
     return {
       ok: false,
-      error: 'A command is one JSON object a line: status, reload, hold, resume, close, hand-over or stop.',
+      error: 'A command is one JSON object a line: status, reload, ask, hold, resume, close, hand-over or stop.',
     };
   return handle(command.data);
 }

@@ -34,6 +34,8 @@ export interface SqlFront {
    * else they end, too; resolves when that is done.
    */
   reload(config: GatewayConfig): Promise<Moved>;
+  /** Has idle sessions tell their state, so that a `hold` is shorter; resolves when they have, after `ASK_SECONDS` at most. */
+  ask(): Promise<void>;
   /**
    * Takes every session from its server, so that the servers can be stopped; new logins wait. Rejects, with all sessions as they
    * were, when that is not possible within `seconds` and `late` is `abort`. Without a `resume` they go on after 30 s.

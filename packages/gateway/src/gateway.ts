@@ -126,6 +126,9 @@ export class Gateway {
         return this.#status();
       case 'reload':
         return this.reload();
+      case 'ask':
+        await this.front.ask();
+        return { ok: true };
       case 'hold':
         return this.#hold(command);
       case 'resume':

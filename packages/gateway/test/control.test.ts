@@ -48,7 +48,7 @@ test('commands are answered in order, and a bad one changes nothing', async () =
   const answers = await gateway.controlRaw('{"op":"status"}\nnonsense\n{"op":"explode"}\n{"op":"status"}\n', 4);
   expect(answers.map((answer) => answer.ok)).toEqual([true, false, false, true]);
   expect(answers[1]?.error).toBe(
-    'A command is one JSON object a line: status, reload, hold, resume, close, hand-over or stop.',
+    'A command is one JSON object a line: status, reload, ask, hold, resume, close, hand-over or stop.',
   );
 });
 

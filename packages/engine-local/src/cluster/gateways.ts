@@ -1,5 +1,5 @@
 import type { GatewayHeld, GatewayMoved, GatewayStatus } from '@borealis/contract';
-import { GatewaySilence, holdSessions, requestStatus, resumeSessions } from '../gateway/control-client.js';
+import { askSessions, GatewaySilence, holdSessions, requestStatus, resumeSessions } from '../gateway/control-client.js';
 import { stopGateway } from '../gateway/process.js';
 import type { ProcessIdentity } from '../system/process-identity.js';
 import { terminate, waitForExit } from '../system/termination.js';
@@ -109,6 +109,17 @@ export async function tellGateways(state: ClusterState, command: MovingCommand):
   const moved = answers.filter((answer) => answer !== undefined);
   const revision = Math.min(...moved.map((answer) => answer.revision)); // infinite where there is none
   return { ok: true, revision, kept: sum(moved.map(({ kept }) => kept)), closed: sumByKind(moved) };
+}
+
+/** Has all living gateways ask idle sessions for their state. One that does not makes a hold longer, and is not waited for longer than that. */
+export async function askGateways(state: ClusterState): Promise<void> {
+  const asked = (await livingGateways(state)).map((gateway) => askGateway(state, gateway, askSessions));
+  for (const outcome of await Promise.allSettled(asked))
+    if (outcome.status === 'rejected')
+      state.context.log.info(
+        { cluster: state.journal.record.id, err: outcome.reason },
+        'a gateway was not asked ahead',
+      );
 }
 
 /**

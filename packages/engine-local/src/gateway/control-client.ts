@@ -1,6 +1,7 @@
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import {
+  ASK_SECONDS,
   type GatewayCommandInput,
   type GatewayHeld,
   type GatewayMoved,
@@ -43,6 +44,11 @@ export async function sendCommand(
   pid?: number,
 ): Promise<void> {
   await ask(directory, command, seconds, gatewayAnswer, pid);
+}
+
+/** Has the gateway ask idle sessions for their state while all go on, which makes a `holdSessions` soon after shorter. Throws as `sendCommand`. */
+export function askSessions(directory: string, pid?: number): Promise<void> {
+  return sendCommand(directory, { op: 'ask' }, ASK_SECONDS + ANSWER_SECONDS, pid);
 }
 
 /**

@@ -1,9 +1,9 @@
-import { hasLongTransaction, writeAhead } from '@borealis/postgres';
+import { hasLongTransaction } from '@borealis/postgres';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
 import type { Step } from '../cluster/step.js';
 import { toEngineError } from '../errors.js';
-import { pauseSessions, resumePaused } from '../restart/held-sessions.js';
+import { pauseSessions, resumePaused, shortenPause } from '../restart/held-sessions.js';
 import { concludeMove } from './conclude.js';
 import { cutOver, reopen } from './cut-over.js';
 import type { MajorMove } from './major-record.js';
@@ -48,7 +48,7 @@ async function trySwitch(state: ClusterState, move: MajorMove, isLate: boolean):
   if (!ready) return;
   major.sentence = 'Waiting for a moment without long transactions';
   if (!isLate && (await hasLongTransaction(source, LONG_TRANSACTION))) return;
-  await writeAhead(ready.next);
+  await shortenPause(state, ready.next);
   major.sentence = 'Waiting for a moment in which all sessions can be held';
   major.nextTryAt = Date.now() + PAUSE_AFTER_ATTEMPT_MS;
   if (!(await pauseSessions(state, isLate ? 'close' : 'abort'))) {

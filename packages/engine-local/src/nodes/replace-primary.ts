@@ -1,5 +1,5 @@
 import { EngineError, type FailoverOutcome, type PrimaryReplacement } from '@borealis/engine';
-import { fenceServer, writeAhead } from '@borealis/postgres';
+import { fenceServer } from '@borealis/postgres';
 import { holdGateways, tellGateways } from '../cluster/gateways.js';
 import { noteLostServer } from '../cluster/observe.js';
 import type { ClusterReconciler } from '../cluster/reconciler.js';
@@ -9,6 +9,7 @@ import type { Step } from '../cluster/step.js';
 import { toEngineError } from '../errors.js';
 import { resumeSessions } from '../gateway/control-client.js';
 import { refuseDuringMajor } from '../major/refuse.js';
+import { shortenPause } from '../restart/held-sessions.js';
 import { nodesWith } from './roles.js';
 import { findHeir, makePrimary } from './take-over.js';
 
@@ -77,7 +78,7 @@ export const replaceOnDemand: Step = {
 /** Sessions rest in the gateway while another node takes the primary's place. Throws when they do not come to rest; then all is as it was. */
 async function switchOver(state: ClusterState): Promise<void> {
   // What is written now the new primary need not write when it begins.
-  await writeAhead(serverSpec(state));
+  await shortenPause(state, serverSpec(state));
   if (state.gateway) await hold(state);
   try {
     const heir = await findHeir(state);

@@ -1,9 +1,19 @@
-import { holdGateways, tellGateways } from '../cluster/gateways.js';
+import { type ServerSpec, writeAhead } from '@borealis/postgres';
+import { askGateways, holdGateways, tellGateways } from '../cluster/gateways.js';
 import type { ClusterState } from '../cluster/state.js';
 import { resumeSessions } from '../gateway/control-client.js';
 
 /** How long sessions are waited for until all are held: so long the first of them waits. */
 const HOLD_SECONDS = 5;
+
+/**
+ * What would be done while everybody waits is done before: idle sessions tell their state, and `written`, the server that will stop or take over,
+ * writes out what it has.
+ */
+export async function shortenPause(state: ClusterState, written: ServerSpec): Promise<void> {
+  if (state.journal.record.gateway) await askGateways(state);
+  await writeAhead(written);
+}
 
 /**
  * Holds all sessions of the cluster: queries wait. False when one was not idle in time and `late` says `abort`, or when the gateway did not

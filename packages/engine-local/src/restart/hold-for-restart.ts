@@ -1,7 +1,7 @@
-import { hasLongTransaction, writeAhead } from '@borealis/postgres';
+import { hasLongTransaction } from '@borealis/postgres';
 import { serverSpec } from '../cluster/server-spec.js';
 import type { ClusterState } from '../cluster/state.js';
-import { pauseSessions } from './held-sessions.js';
+import { pauseSessions, shortenPause } from './held-sessions.js';
 
 /** A transaction that is open for longer is waited for before anybody is held. In seconds. */
 const LONG_TRANSACTION = 1;
@@ -20,7 +20,7 @@ export async function holdForRestart(state: ClusterState, isLate: boolean): Prom
   restart.nextTryAt = Date.now() + LOOK_MS;
   if (!isLate && (await hasLongTransaction(spec, LONG_TRANSACTION))) return false;
   restart.sentence = 'Writing everything to disk before the restart';
-  await writeAhead(spec);
+  await shortenPause(state, spec);
   restart.sentence = 'Restarting PostgreSQL';
   if (await pauseSessions(state, isLate ? 'close' : 'abort')) return true;
   restart.sentence = 'Waiting for a moment in which all sessions can be held';

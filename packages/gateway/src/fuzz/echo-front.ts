@@ -29,6 +29,10 @@ export class EchoFront implements SqlFront {
     return Promise.resolve({ kept: 0, closed: {} });
   }
 
+  ask(): Promise<void> {
+    return Promise.resolve();
+  }
+
   hold(): Promise<{ held: number; closed: Record<string, number> }> {
     this.holding = true;
     return Promise.resolve({ held: 0, closed: {} });

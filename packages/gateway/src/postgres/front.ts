@@ -22,6 +22,7 @@ export function createSqlFront(config: GatewayConfig, log: Logger): SqlFront {
       });
     },
     reload: (next) => reload(runtime, next),
+    ask: () => runtime.mover.ask(),
     hold: (seconds, late) => runtime.mover.hold(seconds, late),
     get holding() {
       return runtime.mover.holding;
@@ -65,7 +66,8 @@ function reload(runtime: Runtime, next: GatewayConfig): Promise<Moved> {
   const targets: Target[] = ['primary', 'replica'];
   if (targets.every((target) => runtime.places.current(target, before.of(target))))
     return Promise.resolve({ kept: 0, closed: {} });
-  for (const attempt of runtime.attempts) attempt.abort(new Refused('database_starting'));
+  for (const [attempt, { target, place }] of runtime.attempts)
+    if (!runtime.places.current(target, place)) attempt.abort(new Refused('database_starting'));
   // One that is held has left its server already.
   const outdated = [...runtime.sessions].filter(
     ({ live, attached, parts, place }) => live && attached && !runtime.places.current(parts.target, place),

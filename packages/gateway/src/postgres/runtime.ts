@@ -1,6 +1,7 @@
 import type { GatewayConfig } from '@borealis/contract';
 import type { Logger } from 'pino';
-import { Places } from './backend/place.js';
+import type { Target } from '../front.js';
+import { type Place, Places } from './backend/place.js';
 import type { LoggedIn } from './logged-in.js';
 import { Access } from './login/access.js';
 import { FailureLimit } from './login/failure-limit.js';
@@ -24,8 +25,8 @@ export class Runtime {
   closing = false;
   /** Logins past the password whose server process is being opened: they count as sessions. */
   readonly opening = new Map<AbortController, LoggedIn>();
-  /** What such logins try, each at one server; aborted when others are in force. */
-  readonly attempts = new Set<AbortController>();
+  /** What such logins try, each at one server; aborted when another is in force in its place. */
+  readonly attempts = new Map<AbortController, { target: Target; place: Place }>();
   readonly sessions = new Set<Session>();
   readonly cancelKeys = new CancelKeys();
   readonly teardowns = new Teardowns();

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -33,6 +36,25 @@ async function restart(late: 'abort' | 'close' = 'abort', meanwhile = async () =
 const one = async (client: pg.Client, sql: string, values?: unknown[]) =>
   Object.values((await client.query(sql, values)).rows[0] as object)[0] as unknown;
 
+/** Lets everybody come and says nothing, as a server that hangs. */
+async function silentServer(path: string) {
+  const guests = new Set<Socket>();
+  const server = createServer((socket) => {
+    guests.add(socket);
+    socket.on('error', () => undefined).once('close', () => guests.delete(socket));
+  });
+  await rm(path, { force: true });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  return {
+    guests: () => guests.size,
+    close: async () => {
+      server.close();
+      for (const guest of guests) guest.destroy();
+      await once(server, 'close');
+    },
+  };
+}
+
 const pid = (client: pg.Client) => one(client, 'SELECT pg_backend_pid()');
 
 describe('a restart of the server under its sessions', () => {
@@ -59,6 +81,18 @@ describe('a restart of the server under its sessions', () => {
       await until(() => house.front.sessions === 0, 'it waits');
     });
     expect(await one(await late!, 'SELECT 1')).toBe(1);
+  });
+
+  test('is waited out by a login that knows nothing of another server than its own', async () => {
+    const replica = house.config.primary;
+    const { front, config, door } = await house.withConfig({ replica });
+    const { port } = await door('alpha');
+    await house.postgres.stop('kill');
+    const login = connected(port).catch((error) => error);
+    await until(() => front.sessionsByVerifier().length === 1, 'it looks for its server');
+    await front.reload({ ...config, replica: { ...replica, port: 1 } });
+    await house.postgres.start();
+    expect(await one(await login, 'SELECT 1')).toBe(1);
   });
 
   test('keeps settings, also those from the start, their RESET values and custom ones', async () => {
@@ -267,6 +301,32 @@ describe('a crash of the server', () => {
     await house.postgres.start();
     expect(await answer).toBe('seven');
     expect(idle.errors).toEqual([]);
+  });
+
+  test('is outlived by those that were asked just before it, however lately they spoke', async () => {
+    const client = await connected(alpha);
+    await client.query(`SET app.tenant = 'nine'`);
+    await house.front.ask();
+    await house.postgres.stop('kill');
+    await house.postgres.start();
+    expect(await one(client, `SELECT current_setting('app.tenant')`)).toBe('nine');
+    expect(client.errors).toEqual([]);
+  });
+
+  test('has a few sessions at a time look for the server that comes', async () => {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => connected(alpha)));
+    await house.front.ask();
+    const waiting = house.front.counters.sessions_waiting ?? 0;
+    await house.postgres.stop('kill');
+    await until(() => house.front.counters.sessions_waiting === waiting + 20, 'all have lost their server');
+    const silent = await silentServer(join(house.postgres.socketDirectory, `.s.PGSQL.${house.postgres.port}`));
+    await until(() => silent.guests() === 8, 'a few have come');
+    await sleep(200);
+    expect(silent.guests()).toBe(8);
+    await silent.close();
+    await house.postgres.start();
+    expect(await Promise.all(clients.map((client) => one(client, 'SELECT 1')))).toEqual(Array(20).fill(1));
+    expect(clients.flatMap(({ errors }) => errors)).toEqual([]);
   });
 
   test('and a new generation: those that are known go on, the others end, and both are counted', async () => {

@@ -132,7 +132,7 @@ export class Login {
     const attempt = new AbortController();
     refuseBeyondLimits(runtime, database);
     runtime.opening.set(this.#abort, { role, database, verifier });
-    runtime.attempts.add(attempt);
+    runtime.attempts.set(attempt, { target: this.target, place });
     try {
       return await openBackend(place, forServer, AbortSignal.any([this.#abort.signal, attempt.signal]));
     } finally {

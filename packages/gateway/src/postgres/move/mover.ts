@@ -1,4 +1,4 @@
-import { HOLD_SECONDS } from '@borealis/contract';
+import { ASK_SECONDS, HOLD_SECONDS } from '@borealis/contract';
 import { Oversized } from '../backend/own-talk.js';
 import { Refused } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
@@ -50,6 +50,11 @@ export class Mover {
   /** Sessions have left their servers, and go on with `resume`. */
   get held(): boolean {
     return this.#phase === 'held';
+  }
+
+  /** Has idle sessions tell their state while all go on, so that `hold` has less to ask. */
+  ask(): Promise<void> {
+    return this.#snapshots.takeAll(ASK_SECONDS * 1000);
   }
 
   /**

@@ -1,6 +1,7 @@
 import { Refused } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
 import type { Session } from '../session/session.js';
+import { Lanes } from './at-once.js';
 import { reopen } from './reopen.js';
 import type { SessionState } from './state.js';
 
@@ -21,6 +22,8 @@ class Moved extends Error {}
 /** Sessions whose server has died and whose state is known: they go on once there is a server again, the same or another. */
 export class Orphans {
   readonly #orphans = new Map<Session, Orphan>();
+  /** All of them at once would only be in the way of the server that comes, and of those who want it now. */
+  readonly #lanes = new Lanes();
 
   constructor(private readonly runtime: Runtime) {}
 
@@ -37,7 +40,11 @@ export class Orphans {
       done: Promise.resolve(false),
     };
     this.#orphans.set(session, orphan);
-    orphan.done = this.#revive(session, orphan).then(
+    const revived = this.#lanes.run(
+      () => this.#revive(session, orphan),
+      () => session.wantsServer,
+    );
+    orphan.done = revived.then(
       () => this.#ended(session, ended, true),
       (error) => this.#ended(session, ended, false, error),
     );

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Refused } from '../refusals.js';
 import type { Session } from '../session/session.js';
 import { PeerGone } from '../wire/packet-reader.js';
@@ -5,8 +6,14 @@ import { captureState } from './capture.js';
 import { type SessionState, Unmovable } from './state.js';
 
 const TICK_MS = 1000;
-/** Each costs the server 1.5 ms or so, and the first one of a server process 1.5 MB of memory. */
-const PER_TICK = 20;
+/** Each costs the server 1.5 ms or so, the first one of a server process several, and 1.5 MB of memory. */
+const PER_TICK = 50;
+/** On a busy machine there are fewer. */
+const TICK_BUDGET_MS = 100;
+/** Who has said nothing for so long is idle enough to be asked before all are held. */
+const IDLE_MS = 50;
+/** Sessions asked at a time by `takeAll`, beside all that goes on. */
+const LANES = 2;
 
 interface Snapshot {
   /** `Session.said` when it was taken. */
@@ -50,6 +57,19 @@ export class Snapshots {
     await this.#work;
   }
 
+  /**
+   * Takes the state of all that are idle now and not known, those that were asked before left out. Begins with none after `milliseconds`. While
+   * sessions are being asked already it is done with those first.
+   */
+  async takeAll(milliseconds: number): Promise<void> {
+    const deadline = performance.now() + milliseconds;
+    while (this.#work !== null) await this.#work;
+    this.#work = this.#takeIdle(deadline).finally(() => {
+      this.#work = null;
+    });
+    await this.#work;
+  }
+
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -58,21 +78,37 @@ export class Snapshots {
   #tick(): void {
     if (this.#work || this.enough()) return;
     const due = [...this.sessions].filter((session) => this.#isDue(session)).slice(0, PER_TICK);
-    this.#work = this.#takeAll(due).finally(() => {
+    this.#work = this.#takeEach(due.values(), performance.now() + TICK_BUDGET_MS).finally(() => {
       this.#work = null;
     });
+  }
+
+  async #takeIdle(deadline: number): Promise<void> {
+    const said = new Map([...this.sessions].map((session) => [session, session.said]));
+    await sleep(IDLE_MS);
+    const due = [...said].filter(([session, before]) => session.said === before && this.#isUnknown(session));
+    // Both lanes take from the same line.
+    const line = due.map(([session]) => session).values();
+    await Promise.all(Array.from({ length: LANES }, () => this.#takeEach(line, deadline)));
   }
 
   /** Idle since the last tick at least, and not known as it is. */
   #isDue(session: Session): boolean {
     const idle = this.#seen.get(session) === session.said;
     this.#seen.set(session, session.said);
-    const known = this.#taken.get(session)?.said === session.said;
-    return idle && !known && session.live && session.attached && session.conversation.idle && !session.wantsServer;
+    return idle && this.#isUnknown(session);
   }
 
-  async #takeAll(due: readonly Session[]): Promise<void> {
-    for (const session of due) if (!this.enough() && this.#timer) await this.#take(session);
+  #isUnknown(session: Session): boolean {
+    const known = this.#taken.get(session)?.said === session.said;
+    return !known && session.live && session.attached && session.conversation.idle && !session.wantsServer;
+  }
+
+  async #takeEach(line: Iterable<Session>, deadline: number): Promise<void> {
+    for (const session of line) {
+      if (this.enough() || !this.#timer || performance.now() > deadline) return;
+      if (this.#isUnknown(session)) await this.#take(session);
+    }
   }
 
   async #take(session: Session): Promise<void> {
