@@ -24,7 +24,8 @@ export async function fenceServer(dataDirectory: string): Promise<void> {
 
 /** Postmasters first, so that they start nothing more. */
 async function processesOf(dataDirectory: string): Promise<ProcessInfo[]> {
-  const postmasters = (await listProcesses()).filter(({ command }) => isPostmasterOf(dataDirectory, command));
-  const children = await Promise.all(postmasters.map(({ pid }) => backendsOf(pid)));
-  return [...postmasters, ...children.flat(), ...(await orphansOf(dataDirectory))];
+  const all = await listProcesses();
+  const postmasters = all.filter(({ command }) => isPostmasterOf(dataDirectory, command));
+  const children = await Promise.all(postmasters.map(({ pid }) => backendsOf(pid, all)));
+  return [...postmasters, ...children.flat(), ...(await orphansOf(dataDirectory, all))];
 }

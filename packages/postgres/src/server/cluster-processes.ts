@@ -14,16 +14,16 @@ export function isPostmasterOf(dataDirectory: string, command: string): boolean 
   return command.includes(' -D ') && `${command.split(' -D ')[1]} `.startsWith(`${dataDirectory} `);
 }
 
-/** The processes of a server other than its postmaster. */
-export async function backendsOf(postmaster: number): Promise<ProcessInfo[]> {
-  const all = await listProcesses();
+/** The processes of a server other than its postmaster, among all or those given. */
+export async function backendsOf(postmaster: number, given?: readonly ProcessInfo[]): Promise<ProcessInfo[]> {
+  const all = given ?? (await listProcesses());
   return all.filter((found) => found.parent === postmaster);
 }
 
-/** Processes of a server that outlived its postmaster. */
-export async function orphansOf(dataDirectory: string): Promise<ProcessInfo[]> {
+/** Processes of a server that outlived its postmaster, among all or those given. */
+export async function orphansOf(dataDirectory: string, given?: readonly ProcessInfo[]): Promise<ProcessInfo[]> {
   const title = `postgres: ${clusterName(dataDirectory)}: `;
-  const all = await listProcesses();
+  const all = given ?? (await listProcesses());
   const postmasters = new Set(
     all.filter(({ command }) => isPostmasterOf(dataDirectory, command)).map(({ pid }) => pid),
   );

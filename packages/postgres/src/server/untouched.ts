@@ -7,7 +7,7 @@ import { listProcesses } from './processes.js';
 export async function isInUse(dataDirectory: string): Promise<boolean> {
   const all = await listProcesses();
   if (all.some(({ command }) => isPostmasterOf(dataDirectory, command))) return true;
-  return (await orphansOf(dataDirectory)).length > 0;
+  return (await orphansOf(dataDirectory, all)).length > 0;
 }
 
 /** The first file or directory that the user of a server cannot both read and write, though it is in its data; null when there is none. */
