@@ -13,25 +13,30 @@ function stage(lanes: Lanes) {
   return { begun, enter, end: (name: string) => ends.get(name)!() };
 }
 
-test('eight are at work, and of those that wait who has become urgent comes next', async () => {
+test('eight are at work, three of them where nobody waits, and who has become urgent comes next', async () => {
   const { begun, enter, end } = stage(new Lanes());
-  const first = Array.from({ length: 8 }, (_, i) => `first ${i}`);
-  const all = first.map((name) => enter(name));
+  const names = (word: string, count: number) => Array.from({ length: count }, (_, i) => `${word} ${i}`);
   let hurry = false;
-  all.push(
-    enter('patient'),
+  const all = [
+    ...names('patient', 5).map((name) => enter(name)),
     enter('hurried', () => hurry),
-    enter('last'),
-  );
-  await Promise.resolve();
-  expect(begun).toEqual(first);
+    ...names('urgent', 6).map((name) => enter(name, () => true)),
+  ];
+  const first = [...names('patient', 3), ...names('urgent', 5)];
+  await expect.poll(() => begun).toEqual(first);
   hurry = true;
-  end('first 3');
+  end('urgent 2');
   await expect.poll(() => begun).toEqual([...first, 'hurried']);
-  for (const name of first.filter((one) => one !== 'first 3')) end(name);
-  await expect.poll(() => begun).toEqual([...first, 'hurried', 'patient', 'last']);
-  for (const name of ['hurried', 'patient', 'last']) end(name);
+  end('urgent 4');
+  await expect.poll(() => begun.at(-1)).toBe('urgent 5');
+  end('urgent 5');
+  end('patient 1');
+  await expect.poll(() => begun.at(-1)).toBe('patient 3');
+  end('patient 0');
+  await expect.poll(() => begun.at(-1)).toBe('patient 4');
+  for (const name of ['urgent 0', 'urgent 1', 'urgent 3', 'hurried', 'patient 2', 'patient 3', 'patient 4']) end(name);
   await Promise.all(all);
+  expect(begun).toHaveLength(12);
 });
 
 test('work that fails leaves its lane to the next', async () => {

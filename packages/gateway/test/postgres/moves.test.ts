@@ -320,9 +320,9 @@ describe('a crash of the server', () => {
     await house.postgres.stop('kill');
     await until(() => house.front.counters.sessions_waiting === waiting + 20, 'all have lost their server');
     const silent = await silentServer(join(house.postgres.socketDirectory, `.s.PGSQL.${house.postgres.port}`));
-    await until(() => silent.guests() === 8, 'a few have come');
+    await until(() => silent.guests() === 3, 'a few have come');
     await sleep(200);
-    expect(silent.guests()).toBe(8);
+    expect(silent.guests()).toBe(3);
     await silent.close();
     await house.postgres.start();
     expect(await Promise.all(clients.map((client) => one(client, 'SELECT 1')))).toEqual(Array(20).fill(1));

@@ -1,31 +1,42 @@
-/** Sessions worked on at a time: it is mostly PostgreSQL's own work, on the machine's few cores. */
+/** Sessions worked on at a time while somebody waits for them: it is mostly PostgreSQL's own work, on the machine's few cores. */
 const AT_ONCE = 8;
+/** Of those, the ones that nobody waits for: the rest is for those who want to work. */
+const PATIENT = 3;
 
 interface Waiting {
-  begin: () => void;
+  begin: (urgent: boolean) => void;
   urgent: () => boolean;
 }
 
-/** Lets a few be at work at a time. Of those that wait the first one that is urgent by then comes next, else the first. */
+/** Lets a few be at work at a time, and fewer where it is not `urgent` by the time that it begins. Who waits for an urgent one comes first. */
 export class Lanes {
-  #free = AT_ONCE;
+  #urgent = 0;
+  #patient = 0;
   readonly #waiting: Waiting[] = [];
 
   async run<T>(work: () => Promise<T>, urgent: () => boolean = () => false): Promise<T> {
-    if (this.#free > 0) this.#free--;
-    else await new Promise<void>((begin) => this.#waiting.push({ begin, urgent }));
+    const isUrgent = await new Promise<boolean>((begin) => {
+      this.#waiting.push({ begin, urgent });
+      this.#next();
+    });
     try {
       return await work();
     } finally {
+      if (isUrgent) this.#urgent--;
+      else this.#patient--;
       this.#next();
     }
   }
 
   #next(): void {
+    if (this.#urgent + this.#patient >= AT_ONCE) return;
     const at = this.#waiting.findIndex(({ urgent }) => urgent());
+    if (at < 0 && this.#patient >= PATIENT) return;
     const [next] = this.#waiting.splice(Math.max(0, at), 1);
-    if (next) next.begin();
-    else this.#free++;
+    if (!next) return;
+    if (at < 0) this.#patient++;
+    else this.#urgent++;
+    next.begin(at >= 0);
   }
 }
 
@@ -33,7 +44,7 @@ export class Lanes {
 export async function forEachAtOnce<T>(
   items: readonly T[],
   work: (item: T) => Promise<void>,
-  urgent: (item: T) => boolean = () => false,
+  urgent: (item: T) => boolean = () => true,
 ): Promise<void> {
   const lanes = new Lanes();
   // Of those that can begin at once, too, the urgent ones come first.

@@ -159,10 +159,10 @@ export class Mover {
       throw new Error(`Not all sessions can be moved: ${tally(refused.map(({ kind }) => kind))}.`);
   }
 
-  /** One round trip is due in any case: what the server has to tell the client by itself is told now. */
+  /** Who listens makes a round trip in any case: what it has been notified of until now is told now. */
   async #stateOf(session: Session): Promise<SessionState> {
     const known = this.#snapshots.of(session);
-    if (known) await session.withServer((talk) => talk.run([Buffer.alloc(0)]));
+    if (known && known.channels.length > 0) await session.withServer((talk) => talk.run([Buffer.alloc(0)]));
     const state = known ?? (await captureState(session));
     this.#snapshots.put(session, state);
     return state;

@@ -8,8 +8,8 @@ import { type SessionState, Unmovable } from './state.js';
 const TICK_MS = 1000;
 /** Each costs the server 1.5 ms or so, the first one of a server process several, and 1.5 MB of memory. */
 const PER_TICK = 50;
-/** On a busy machine there are fewer. */
-const TICK_BUDGET_MS = 100;
+/** After so much time of a tick none is begun any more. */
+const TICK_BUDGET_MS = 250;
 /** Who has said nothing for so long is idle enough to be asked before all are held. */
 const IDLE_MS = 50;
 /** Sessions asked at a time by `takeAll`, beside all that goes on. */
