@@ -13,9 +13,11 @@ export class Pauses {
   at(moment: 'before' | 'after', label: string): Pause {
     const file = join(this.directory, `${moment}.${label}`);
     writeFileSync(file, '');
+    const isReached = () => existsSync(`${file}.reached`);
     return {
+      isReached,
       reached: async () => {
-        await until(`the service to be ${moment} ${label}`, () => existsSync(`${file}.reached`), 120);
+        await until(`the service to be ${moment} ${label}`, isReached, 120);
       },
       release: () => {
         rmSync(file, { force: true });
@@ -30,6 +32,7 @@ export class Pauses {
 }
 
 export interface Pause {
+  isReached(): boolean;
   reached(): Promise<void>;
   release(): void;
 }
