@@ -37,7 +37,7 @@ function whyNot(kind) {
  * Makes a directory where databases live: `plain`, in the system's temporary directory, or on a `pool` of so many GiB, encrypted as pools are by
  * default or not. `remove` takes all of it away, and `cleanup` does so in any case. Throws one sentence where there cannot be a pool.
  */
-export async function makePlace({ kind, gigabytes, cleanup }) {
+export async function makePlace({ kind, gigabytes = 0, cleanup }) {
   const directory = await mkdtemp(join(tmpdir(), 'bq-'));
   await chmod(directory, 0o755); // the databases' own users pass through
   const home = join(directory, 'h');

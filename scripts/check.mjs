@@ -9,6 +9,7 @@ const bin = (path) => [process.execPath, join(root, 'node_modules', path)];
 const checks = {
   'types of the packages': [...bin('typescript/bin/tsc'), '-b'],
   'types of the tests': [...bin('typescript/bin/tsc'), '-p', 'tsconfig.test.json'],
+  'types of benchmarks, soak and scripts': [...bin('typescript/bin/tsc'), '-p', 'tsconfig.scripts.json'],
   'lint and format': [...bin('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'],
   'pages made from code': [process.execPath, join(root, 'scripts/docs.mjs'), '--check'],
 };

@@ -35,7 +35,7 @@ export function fullFiles() {
 }
 
 function testFiles(directory) {
-  return readdirSync(join(root, directory), { recursive: true })
+  return readdirSync(join(root, directory), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.test.ts'))
     .map((name) => join(directory, name));
 }

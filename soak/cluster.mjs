@@ -21,7 +21,14 @@ const PATIENCE = { seconds: 300, everyMs: 100 };
 const ANSWER_MS = 5000;
 
 export const ID = 'soaked';
-export const SPEC = { major: '16', tenancy: 'isolated', nodes: 2, vcpu: 1, memoryGiB: 1, storageGiB: 10 };
+export const SPEC = {
+  major: '16',
+  tenancy: /** @type {const} */ ('isolated'),
+  nodes: 2,
+  vcpu: 1,
+  memoryGiB: 1,
+  storageGiB: 10,
+};
 
 /** A keeper in a process of its own with one cluster, and a tunnel to its gateway. */
 export class Cluster {
@@ -81,7 +88,9 @@ export class Cluster {
   async session(name) {
     this.tunnel.check();
     const where = { host: '127.0.0.1', port: this.tunnel.port, application_name: name };
-    const client = new pg.Client({ ...APP, ...where, ssl: { rejectUnauthorized: false } });
+    const client = Object.assign(new pg.Client({ ...APP, ...where, ssl: { rejectUnauthorized: false } }), {
+      ended: null,
+    });
     client.on('error', (error) => {
       client.ended ??= error;
     });
@@ -92,7 +101,11 @@ export class Cluster {
     return client;
   }
 
-  /** Runs one statement as the keeper's own role, straight on a node's socket. */
+  /**
+   * Runs one statement as the keeper's own role, straight on a node's socket.
+   * @param {string} sql
+   * @param {{ node?: number, id?: string, database?: string, values?: unknown[] }} [where]
+   */
   async ask(sql, { node, id = ID, database = APP.database, values } = {}) {
     const record = await this.record(id);
     const host = this.#pathsOf(record, node ?? record.primary).socketDirectory;
@@ -131,10 +144,10 @@ export class Cluster {
   async untilProtected() {
     let seen = '';
     const look = async () => {
-      const state = await this.engine.cluster(ID).catch((error) => ({ detail: error.message }));
+      const state = await this.engine.cluster(ID).catch((error) => error.message);
       const record = await this.record();
       const roles = record.standbys.map(({ role }) => role);
-      seen = `${state.phase}, ${state.detail}, standbys: ${roles.join(', ')}`;
+      seen = `${state.phase ?? 'no answer'}, ${state.detail ?? state}, standbys: ${roles.join(', ')}`;
       const isComplete = roles.length + 1 === record.spec.nodes && roles.every((role) => role === 'eligible');
       return state.phase === 'ready' && state.specInForce && record.failover === null && isComplete;
     };
@@ -154,7 +167,7 @@ export class Cluster {
 async function access(publicKey) {
   const { user, password, database } = APP;
   const verifiers = [formatVerifier(await makeVerifier(password))];
-  const person = { kind: 'app', label: 'soak', database, roles: [user], validUntil: null };
+  const person = { kind: /** @type {const} */ ('app'), label: 'soak', database, roles: [user], validUntil: null };
   return {
     revision: 1,
     databases: [{ name: database, owner: user }],

@@ -14,11 +14,12 @@ const MOST_MAJOR_UPGRADES = 5;
 
 /** Reads the command line; throws one sentence that names what is allowed. */
 export function readOptions(args) {
-  const number = { type: 'string' };
+  const number = /** @type {const} */ ({ type: 'string' });
   const { values } = parseArgs({
     args,
     options: {
-      ...Object.fromEntries([...Object.keys(DEFAULTS), 'seed'].map((name) => [name, number])),
+      ...Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, number])),
+      seed: number,
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },

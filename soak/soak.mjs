@@ -84,7 +84,8 @@ async function setScene(options, cleanup) {
 
 /** Strikes once, and checks everything. A round that does not come to its end is the last one. */
 async function playRound(scene, { number, kind, restoreEvery }) {
-  const round = { number, name: kind.name, how: kind.how, violations: [], waits: [], sentence: kind.name };
+  const { name, how } = kind;
+  const round = { number, name, how, begunAt: 0, endedAt: 0, violations: [], waits: [], sentence: name };
   try {
     await strike(scene, kind, round);
     await check(scene, kind, round);

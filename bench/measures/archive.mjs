@@ -32,8 +32,9 @@ export async function archive({ sizes, say, cleanup }) {
       detail: describeRange(ratios),
     });
   }
-  await fillSpool(sides[1], sizes);
-  const speeds = await sealingSpeeds(sides[1].walArchive);
+  const [, { env, walArchive }] = sides;
+  await fillSpool({ env, walArchive }, sizes);
+  const speeds = await sealingSpeeds(walArchive);
   say(`  ${speeds.segments} segments: sealed ${speeds.seal.toFixed(0)} MB/s, opened ${speeds.open.toFixed(0)} MB/s`);
   const row = (name, value) => ({
     name: `${name} (MB of WAL)`,

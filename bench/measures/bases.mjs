@@ -98,7 +98,7 @@ async function report(sides, { seconds, room }, { sizes, say }) {
         title: `A database of ${megabytes} MB after ${sizes.days} simulated days of ${sizes.updatesPerHour} updates an hour, ${kept} bases kept`,
         note: NOTE,
         head: ['', 'with bases', 'without', 'ratio', 'range'],
-        rows: [...(await speedRows(sides, sizes)), extentsRow(extents)],
+        rows: [...(await speedRows(sides, sizes)), extentsRow(extents[0], extents[1])],
       },
     ],
     alone: [
@@ -114,7 +114,7 @@ async function report(sides, { seconds, room }, { sizes, say }) {
   };
 }
 
-function extentsRow([mine, theirs]) {
+function extentsRow(mine, theirs) {
   return ['extents of the tables', String(mine), String(theirs), `**${(mine / theirs).toFixed(1)}**`, ''];
 }
 

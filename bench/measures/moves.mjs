@@ -64,9 +64,9 @@ export async function moves({ sizes, say, cleanup, installation }) {
 async function measureRound({ running, database, sessions, kind, idle, round }) {
   await untilProtected(running.home, database.cluster);
   if (kind.settled) await sleep(IDLE_SECONDS * 1000);
-  let begun;
+  let begun = /** @type {number | null} */ (null);
   const bring = async () => {
-    begun = await kind.bring(running, database, round);
+    begun = (await kind.bring(running, database, round)) ?? null;
   };
   const writers = await sessions.during(bring);
   const others = writers.map(({ otherServerAt }) => otherServerAt);
@@ -76,7 +76,7 @@ async function measureRound({ running, database, sessions, kind, idle, round }) 
     waits,
     longest: Math.max(...waits),
     /** From the beginning, where it is known, to the first row that the other server acknowledged to anybody. */
-    first: begun === undefined ? null : Math.min(...others) - begun,
+    first: begun === null ? null : Math.min(...others) - begun,
     broken: writers.filter(({ broken }) => broken).length,
     ends: await sessions.mendIdle(idle),
   };

@@ -36,7 +36,7 @@ async function specIn(root, user) {
     os: user,
     logFile: join(root, 'log'),
     settings: settingsFor(findPlan(DEFAULT_PLAN)),
-    access: { method: 'scram' },
+    access: { method: /** @type {const} */ ('scram') },
   };
 }
 
