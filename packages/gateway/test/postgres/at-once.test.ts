@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { forEachAtOnce, Lanes } from '../../src/postgres/move/at-once.js';
 
 /** Work that ends when it is told to, and says when it has begun. */
@@ -45,6 +45,26 @@ test('work that fails leaves its lane to the next', async () => {
   const results = await Promise.allSettled(Array.from({ length: 20 }, () => lanes.run(fail)));
   expect(results.every(({ status }) => status === 'rejected')).toBe(true);
   expect(await lanes.run(() => Promise.resolve('the next'))).toBe('the next');
+});
+
+test('work that waits for something else makes room for the next', async () => {
+  vi.useFakeTimers();
+  try {
+    const { begun, enter, end } = stage(new Lanes());
+    const names = ['stuck', 'held up', 'blocked', 'next', 'last'];
+    const all = names.map((name) => enter(name));
+    await vi.advanceTimersByTimeAsync(200);
+    expect(begun).toEqual(names.slice(0, 3));
+    end('blocked');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(begun).toEqual(names.slice(0, 4));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(begun).toEqual(names);
+    for (const name of names) end(name);
+    await Promise.all(all);
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('of many items those that are urgent from the beginning come first', async () => {

@@ -314,18 +314,17 @@ describe('a crash of the server', () => {
   });
 
   test('has a few sessions at a time look for the server that comes', async () => {
-    const clients = await Promise.all(Array.from({ length: 20 }, () => connected(alpha)));
+    const clients = await Promise.all(Array.from({ length: 40 }, () => connected(alpha)));
     await house.front.ask();
     const waiting = house.front.counters.sessions_waiting ?? 0;
     await house.postgres.stop('kill');
-    await until(() => house.front.counters.sessions_waiting === waiting + 20, 'all have lost their server');
+    await until(() => house.front.counters.sessions_waiting === waiting + 40, 'all have lost their server');
     const silent = await silentServer(join(house.postgres.socketDirectory, `.s.PGSQL.${house.postgres.port}`));
-    await until(() => silent.guests() === 3, 'a few have come');
-    await sleep(200);
-    expect(silent.guests()).toBe(3);
+    await until(() => silent.guests() > 0, 'the first have come');
+    expect(silent.guests()).toBeLessThan(40);
     await silent.close();
     await house.postgres.start();
-    expect(await Promise.all(clients.map((client) => one(client, 'SELECT 1')))).toEqual(Array(20).fill(1));
+    expect(await Promise.all(clients.map((client) => one(client, 'SELECT 1')))).toEqual(Array(40).fill(1));
     expect(clients.flatMap(({ errors }) => errors)).toEqual([]);
   });
 

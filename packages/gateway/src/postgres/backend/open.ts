@@ -22,6 +22,8 @@ export interface OpenBackend {
 /** How long a restart of the server is waited out. */
 const PATIENCE_MS = 5000;
 const RETRY_MS = 20;
+/** After a second without it. */
+const RETRY_LATER_MS = 100;
 const MAX_MESSAGE = 64 * 1024;
 
 /** The server is not there, or says that it is starting or stopping: worth another try. */
@@ -44,7 +46,8 @@ export async function openBackend(
   signal: AbortSignal,
   { patienceMs = PATIENCE_MS, waitForRoom = false } = {},
 ): Promise<OpenBackend> {
-  const deadline = performance.now() + patienceMs;
+  const begun = performance.now();
+  const deadline = begun + patienceMs;
   for (;;) {
     try {
       return await attempt(place, startUp, signal);
@@ -53,7 +56,8 @@ export async function openBackend(
       const full = waitForRoom && error instanceof Full;
       if (!(full || error instanceof NotYet || error instanceof PeerGone || isAbsent(error))) throw error;
       if (performance.now() > deadline) throw full ? error : new Refused('database_starting');
-      await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+      const pause = performance.now() - begun < 1000 ? RETRY_MS : RETRY_LATER_MS;
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
   }
 }

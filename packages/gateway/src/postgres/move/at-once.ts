@@ -2,13 +2,15 @@
 const AT_ONCE = 8;
 /** Of those, the ones that nobody waits for: the rest is for those who want to work. */
 const PATIENT = 3;
+/** What takes longer waits for something else than a processor: a lock, room, a server that is not there. Others do not wait for that. */
+const LONGEST_MS = 250;
 
 interface Waiting {
   begin: (urgent: boolean) => void;
   urgent: () => boolean;
 }
 
-/** Lets a few be at work at a time, and fewer where it is not `urgent` by the time that it begins. Who waits for an urgent one comes first. */
+/** Lets a few be at work at a time, fewer of those that are not `urgent` as they begin. Who is urgent comes first. Long work does not count. */
 export class Lanes {
   #urgent = 0;
   #patient = 0;
@@ -19,12 +21,20 @@ export class Lanes {
       this.#waiting.push({ begin, urgent });
       this.#next();
     });
-    try {
-      return await work();
-    } finally {
+    let isCounted = true;
+    const leave = () => {
+      if (!isCounted) return;
+      isCounted = false;
       if (isUrgent) this.#urgent--;
       else this.#patient--;
       this.#next();
+    };
+    const timer = setTimeout(leave, LONGEST_MS);
+    try {
+      return await work();
+    } finally {
+      clearTimeout(timer);
+      leave();
     }
   }
 

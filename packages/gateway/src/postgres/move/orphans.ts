@@ -1,3 +1,4 @@
+import type { Target } from '../../front.js';
 import { Refused } from '../refusals.js';
 import type { Runtime } from '../runtime.js';
 import type { Session } from '../session/session.js';
@@ -23,7 +24,7 @@ class Moved extends Error {}
 export class Orphans {
   readonly #orphans = new Map<Session, Orphan>();
   /** All of them at once would only be in the way of the server that comes, and of those who want it now. */
-  readonly #lanes = new Lanes();
+  readonly #lanes: Record<Target, Lanes> = { primary: new Lanes(), replica: new Lanes() };
 
   constructor(private readonly runtime: Runtime) {}
 
@@ -40,7 +41,7 @@ export class Orphans {
       done: Promise.resolve(false),
     };
     this.#orphans.set(session, orphan);
-    const revived = this.#lanes.run(
+    const revived = this.#lanes[session.parts.target].run(
       () => this.#revive(session, orphan),
       () => session.wantsServer,
     );
