@@ -62,4 +62,4 @@ export const HELP = `npm run soak -- [--failovers N] [--upgrades N] [--plan-chan
 
 A cluster with a standby in a home of its own, with its gateway, under clients through a tunnel: the primary dies, is upgraded and changed, in a
 random order, and after each time everything is checked that docs/when-you-can-lose-data.md and docs/reference/sessions.md promise. Ends with 1 when
-something did not hold. A complete run takes about an hour and a half. Needs Linux and ssh.`;
+something did not hold. A complete run takes about an hour. Needs Linux and ssh.`;

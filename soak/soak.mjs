@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { POSTGRES_MAJORS } from '@borealis/contract';
 import { Cleanup } from '../bench/cleanup.mjs';
 import { Cluster, SPEC } from './cluster.mjs';
@@ -17,6 +18,9 @@ const OF_A_CRASH = ['57P01', '57P02', '57P03', '08006', 'ECONNRESET', null];
 
 /** Sessions wait 15 seconds for another server; the failover begins a moment before or after. */
 const GATEWAY_WAITS_MS = 13_000;
+
+/** More than the second before a round to which it is restored. */
+const HISTORY_MS = 3000;
 
 /** Runs the soak; returns the exit status. */
 export async function soak(args) {
@@ -73,6 +77,8 @@ async function setScene(options, cleanup) {
   const ledger = new Ledger();
   const writers = await Writers.start(cluster, ledger, options.writers);
   cleanup.add('The writers', () => writers.stop());
+  // The first round is restored to a moment before it.
+  await sleep(HISTORY_MS);
   const notifier = new Notifier(cluster);
   cleanup.add('The notifier', () => notifier.stop());
   const idle = new IdleSessions(cluster, options.idle);
