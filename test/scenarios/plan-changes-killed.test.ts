@@ -59,20 +59,6 @@ async function first(stops: Record<string, Pause>): Promise<string> {
 const change = (addon: { name: string }, plan: string) =>
   installation.platform('PATCH', `/apps/${APP}/addons/${addon.name}`, { plan: { name: plan } });
 
-function untilPlan(addon: { name: string }, plan: string): Promise<unknown> {
-  return until(
-    `the plan ${plan}`,
-    async () => {
-      const info = await installation.addonApi<{ planName: string; status: string }>(
-        'GET',
-        `/heroku/resources/${addon.name}`,
-      );
-      return `borealis-pg:${info.planName}` === plan && info.status === 'available';
-    },
-    180,
-  );
-}
-
 /** Clusters on disk besides the service's own. */
 const clusters = () => readdirSync(join(installation.home, 'clusters')).filter((id) => id !== 'control');
 
@@ -113,7 +99,7 @@ scenario.full(
     await killAt('before', 'changePlan', 'keeper');
     await killAt('before', 'announcePlan', 'service');
     await killAt('after', 'announcePlan', 'service');
-    await untilPlan(addon, REPLICATED);
+    await installation.untilPlan(addon, REPLICATED);
     await expectEveryRow();
     expect(clusters()).toHaveLength(1);
     await until('two servers', () => running('bin/postgres').length === 2);
@@ -130,7 +116,7 @@ scenario.full(
     await killAt('after', 'announcePlan', 'service');
     await killAt('before', 'crossPlan', 'keeper');
     await killAt('after', 'crossPlan', 'service');
-    await untilPlan(addon, SHARED);
+    await installation.untilPlan(addon, SHARED);
     await expectEveryRow();
     await until('what was left to be gone', () => clusters().length === 1 && running('gateway.cjs').length === 1, 120);
     await until('the one server', () => running('bin/postgres').length === 1);

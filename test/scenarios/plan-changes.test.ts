@@ -41,20 +41,6 @@ async function ask(app: string, sql: string): Promise<Record<string, unknown>[]>
 const change = (app: string, addon: { name: string }, plan: string) =>
   installation.platform('PATCH', `/apps/${app}/addons/${addon.name}`, { plan: { name: plan } });
 
-function untilPlan(addon: { id: string; name: string }, plan: string): Promise<unknown> {
-  return until(
-    `the plan ${plan}`,
-    async () => {
-      const info = await installation.addonApi<{ planName: string; status: string }>(
-        'GET',
-        `/heroku/resources/${addon.name}`,
-      );
-      return `borealis-pg:${info.planName}` === plan && info.status === 'available';
-    },
-    180,
-  );
-}
-
 const clusters = () => readdirSync(join(installation.home, 'clusters')).filter((id) => id !== 'control');
 
 const FILL = `
@@ -77,7 +63,7 @@ scenario.full(
     for (const plan of [ISOLATED, SHARED]) {
       const door = parseConnInfo((await installation.config('moving')).DATABASE_TUNNEL_BPG_CONN_INFO!);
       await change('moving', addon, plan);
-      await untilPlan(addon, plan);
+      await installation.untilPlan(addon, plan);
       await until('the new address', async () => {
         const config = await installation.config('moving');
         return parseConnInfo(config.DATABASE_TUNNEL_BPG_CONN_INFO!).POSTGRES_WRITER_HOST !== door.POSTGRES_WRITER_HOST;

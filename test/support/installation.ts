@@ -146,6 +146,19 @@ export class Installation {
     );
   }
 
+  /** Resolves when the add-on has that plan, and nothing is being done to it. */
+  async untilPlan({ name }: { name: string }, plan: string): Promise<void> {
+    await until(
+      `the plan ${plan}`,
+      async () => {
+        const path = `/heroku/resources/${name}`;
+        const { planName, status } = await this.addonApi<{ planName: string; status: string }>('GET', path);
+        return `borealis-pg:${planName}` === plan && status === 'available';
+      },
+      180,
+    );
+  }
+
   config(app: string): Promise<Record<string, string>> {
     return this.platform('GET', `/apps/${app}/config-vars`);
   }
