@@ -8,9 +8,10 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { homePaths } from '../src/home/paths.js';
 import { type Keeper, startKeeper } from '../src/keeper.js';
 import { findProcesses } from '../src/system/process-identity.js';
-import { GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
+import { eventually, GENEROUS, gatewayBundle, SPEC, temporaryDirectory, untilReady } from './support/home.js';
 import { APP, appAccess } from './support/minor-app.js';
 import { NEWER, OLDER, outcomeOf } from './support/minors.js';
+import { killNode, nodesOf, queryNode, untilProtected } from './support/nodes.js';
 import { queryDirectly } from './support/superuser.js';
 
 /** All of this takes long. */
@@ -85,10 +86,11 @@ fullTest(
   async () => {
     await install(OLDER);
     let engine = await start(systemRoot);
-    await engine.createCluster('minors', SPEC);
+    await engine.createCluster('minors', { ...SPEC, nodes: 2 });
     expect(await untilReady(engine, 'minors')).toMatchObject({ version: OLDER, build: 'system' });
     await engine.applyAccess('minors', await appAccess());
     await queryDirectly(home, 'minors', 'create table kept as select 7 as value', APP.database);
+    await untilProtected(home, 'minors');
     await install(NEWER);
     expect(await systemOffer(engine, '16')).toBe(NEWER);
     expect(await version('minors')).toEqual(numberOf(OLDER));
@@ -100,6 +102,11 @@ fullTest(
     const done = await outcomeOf(() => engine, 'minors', { request: 'was-noticed', version: null });
     expect(done).toMatchObject({ state: 'done', from: OLDER, to: NEWER });
     expect(await version('minors')).toEqual(numberOf(NEWER));
+    await eventually('the new release on the standby', async () => {
+      const [found] = await queryNode(home, 'minors', 2, 'show server_version_num').catch(() => []);
+      return (found as Record<string, string>)?.server_version_num === numberOf(NEWER).server_version_num;
+    });
+    await untilProtected(home, 'minors');
     // What it came from is gone from the system, and still there.
     const back = await outcomeOf(() => engine, 'minors', { request: 'goes-back', version: OLDER });
     expect(back).toMatchObject({ state: 'done', to: OLDER });
@@ -126,7 +133,7 @@ test.skipIf(!isFull || installed === null)(
   async () => {
     const engine = await start(undefined);
     expect(await systemOffer(engine, DEBIAN)).toBe(installed);
-    await engine.createCluster('debian', { ...SPEC, major: DEBIAN });
+    await engine.createCluster('debian', { ...SPEC, major: DEBIAN, nodes: 2 });
     await engine.createCluster('fresh', { ...SPEC, major: '16' });
     expect(await untilReady(engine, 'debian')).toMatchObject({ version: installed, build: 'system' });
     expect(await untilReady(engine, 'fresh')).toMatchObject({ build: 'npm' });
@@ -138,6 +145,12 @@ test.skipIf(!isFull || installed === null)(
     await engine.installExtension('debian', APP.database, 'citext');
     const done = await outcomeOf(() => engine, 'debian', { request: 'there-already', version: null });
     expect(done).toMatchObject({ state: 'done', to: installed });
+    await untilProtected(home, 'debian');
+    await queryNode(home, 'debian', 1, 'create table kept as select 7 as value');
+    await killNode(home, 'debian', 1);
+    await eventually('the standby to take over', async () => (await nodesOf(home, 'debian')).primary === 2);
+    expect(await queryNode(home, 'debian', 2, 'select value from kept')).toEqual([{ value: 7 }]);
+    await untilProtected(home, 'debian');
     const record = JSON.parse(await readFile(homePaths(home).cluster('debian').record, 'utf8'));
     expect(record).toMatchObject({ build: 'system', version: installed });
   },
