@@ -78,6 +78,37 @@ test(
 const large = test.skipIf(process.env.BOREALIS_TEST !== 'full');
 
 large(
+  'the newest major comes right after the oldest, under a client that writes',
+  async () => {
+    const id = 'oldest';
+    await engine.createCluster(id, { ...SPEC, major: '13' });
+    const { gateway } = await untilReady(engine, id);
+    await engine.applyAccess(id, await appAccess());
+    const way = await openTunnel(id, gateway!, 'minors', KEY.private);
+    try {
+      const writer = await startWriter(way, APP);
+      try {
+        const done = await upgradeOf(() => engine, id, 'to-eighteen', '18');
+        expect(done).toMatchObject({ state: 'done', from: expect.stringMatching(/^13\./), kept: 1, closed: {} });
+        await writer.more(10);
+      } finally {
+        await writer.stop();
+      }
+      expect(writer.failures).toEqual([]);
+      const written = await queryDirectly(home, id, 'select count(*)::int as rows from written', APP.database);
+      expect(written).toEqual([{ rows: writer.acknowledged }]);
+      expect(await queryDirectly(home, id, "select current_setting('server_version_num')::int / 10000 as is")).toEqual([
+        { is: 18 },
+      ]);
+    } finally {
+      way.close();
+      await engine.destroyCluster(id);
+    }
+  },
+  3 * GENEROUS,
+);
+
+large(
   'what cannot be carried over is said before anything is touched, and an upgrade that is cancelled leaves no trace',
   async () => {
     const client = await openClient(tunnel, APP);
