@@ -11,7 +11,7 @@ const HOLD_SECONDS = 5;
  * writes out what it has.
  */
 export async function shortenPause(state: ClusterState, written: ServerSpec): Promise<void> {
-  if (state.journal.record.gateway) await askGateways(state);
+  await askGateways(state);
   await writeAhead(written);
 }
 

@@ -58,8 +58,8 @@ export class Snapshots {
   }
 
   /**
-   * Takes the state of all that are idle now and not known, those that were asked before left out. Begins with none after `milliseconds`. While
-   * sessions are being asked already it is done with those first.
+   * Takes the state of all that are idle now and not known, once those are done that are being asked already. Begins with none after
+   * `milliseconds`.
    */
   async takeAll(milliseconds: number): Promise<void> {
     const deadline = performance.now() + milliseconds;
